@@ -1,0 +1,199 @@
+# Copyright (c) 2026 the airgap.cognitive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection; may change in any release.
+
+"""A Docker Engine, through the Docker SDK for Python (5.0.3, as Debian 12 ships it, and later).
+
+Everything that talks to an engine goes through here, so that its errors become one sentence, and
+so that the differences between the two image stores are known in one place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+
+try:
+    import docker
+    import docker.errors
+    import requests.exceptions
+
+    DOCKER_IMPORT_ERROR = None
+except ImportError as import_error:  # pragma: no cover - depends on the host
+    DOCKER_IMPORT_ERROR = import_error
+
+# Loading and saving are silent for as long as the engine unpacks one large layer.
+IDLE_TIMEOUT = 3600
+
+
+@dataclass(frozen=True)
+class EngineImage:
+    """An image that an engine holds.
+
+    C(id) is the config digest in the classic store and the manifest (or index) digest in the
+    containerd store; C(diff_ids) are the digests of the uncompressed layers, base first, and mean
+    the same in both.
+    """
+
+    id: str
+    tags: tuple[str, ...]
+    repo_digests: tuple[str, ...]
+    diff_ids: tuple[str, ...]
+    size: int
+    os: str
+    architecture: str
+
+
+class Engine:
+    """One Docker Engine. Every method raises L(CognitiveError) where the engine refuses or is gone."""
+
+    def __init__(self, url: str | None = None, timeout: int = 60) -> None:
+        """C(url) as in C(DOCKER_HOST); without it the environment decides, and then the local socket."""
+        if DOCKER_IMPORT_ERROR is not None:
+            raise CognitiveError(
+                "The Docker SDK for Python is missing (%s); install the distribution's python3-docker, or the package 'docker' "
+                "for the Python interpreter that Ansible uses here." % DOCKER_IMPORT_ERROR
+            )
+        self.url = url
+        with self._speaking():
+            options = {"base_url": url} if url else docker.utils.kwargs_from_env()
+            # The API version is negotiated: engines from 29 on refuse old ones, 20.10 refuses new ones.
+            self.api = docker.APIClient(version="auto", timeout=timeout, **options)
+            self.info: dict[str, t.Any] = self.api.info()
+
+    @property
+    def version(self) -> str:
+        """Version of the engine, for example C(20.10.24+dfsg1)."""
+        return str(self.info.get("ServerVersion", "0"))
+
+    @property
+    def major(self) -> int:
+        """First number of the version; 0 for a development build."""
+        first = self.version.split(".", 1)[0]
+        return int(first) if first.isdigit() else 0
+
+    @property
+    def store(self) -> str:
+        """C(containerd) where images live in containerd's content store, otherwise C(classic)."""
+        for key, value in self.info.get("DriverStatus") or []:
+            if key == "driver-type" and value == "io.containerd.snapshotter.v1":
+                return "containerd"
+        return "classic"
+
+    @property
+    def root(self) -> str:
+        """The directory on the engine's host that holds its data."""
+        return str(self.info.get("DockerRootDir", "/var/lib/docker"))
+
+    @contextlib.contextmanager
+    def _speaking(self) -> t.Iterator[None]:
+        try:
+            yield
+        except docker.errors.NotFound:
+            raise
+        except docker.errors.APIError as error:
+            raise CognitiveError(f"Docker Engine refused: {error.explanation or error}") from error
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+            raise CognitiveError(
+                f"No Docker Engine answers at {self.url or 'the local socket'} ({_innermost(error)}); "
+                "start it (systemctl start docker) and see that this user may use it."
+            ) from error
+
+    def image(self, name: str) -> EngineImage | None:
+        """The image that C(name) (a reference or an ID) stands for, or None."""
+        try:
+            with self._speaking():
+                found = self.api.inspect_image(name)
+        except docker.errors.NotFound:
+            return None
+        return EngineImage(
+            id=found["Id"],
+            tags=tuple(found.get("RepoTags") or ()),
+            repo_digests=tuple(found.get("RepoDigests") or ()),
+            diff_ids=tuple((found.get("RootFS") or {}).get("Layers") or ()),
+            size=int(found.get("Size") or 0),
+            os=found.get("Os", ""),
+            architecture=found.get("Architecture", ""),
+        )
+
+    def images(self) -> list[EngineImage]:
+        """Every image of the engine, tagged or not."""
+        with self._speaking():
+            listed = self.api.images()
+        found = (self.image(entry["Id"]) for entry in listed)
+        return [image for image in found if image is not None]
+
+    def pull(self, name: str) -> None:
+        """Pull C(name) from its registry."""
+        repository, _colon, tag = name.rpartition(":")
+        try:
+            with self._speaking():
+                for line in self.api.pull(repository, tag=tag, stream=True, decode=True):
+                    if "error" in line:
+                        raise CognitiveError(f"Image {name} cannot be pulled: {line['error']}")
+        except docker.errors.NotFound as error:
+            raise CognitiveError(f"Image {name} cannot be pulled: {error.explanation}") from error
+
+    def save(self, names: t.Sequence[str], chunk_size: int = 1 << 20) -> t.Iterator[bytes]:
+        """The archive of C(names) as C(docker save) writes it, layers that they share once."""
+        url = self.api._url("/images/get")  # pylint: disable=protected-access
+        try:
+            with self._speaking():
+                answer = self.api._get(url, params={"names": list(names)}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
+                self.api._raise_for_status(answer)  # pylint: disable=protected-access
+                yield from answer.iter_content(chunk_size)
+        except docker.errors.NotFound as error:
+            raise CognitiveError(f"The engine cannot save {', '.join(names)}: {error.explanation}") from error
+
+    def load(self, archive: t.Iterator[bytes]) -> list[str]:
+        """Load an archive as it is made; the lines that the engine answered.
+
+        Engines from 27.2 on report a failed unpack in the containerd store as a line of text with
+        status 200, so the whole answer is read.
+        """
+        url = self.api._url("/images/load")  # pylint: disable=protected-access
+        lines = []
+        with self._speaking():
+            # quiet=0: otherwise the engine is silent until it is done, and clients give up.
+            answer = self.api._post(url, data=archive, params={"quiet": 0}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
+            self.api._raise_for_status(answer)  # pylint: disable=protected-access
+            for line in self.api._stream_helper(answer, decode=True):  # pylint: disable=protected-access
+                text = str(line.get("stream") or line.get("status") or "").strip()
+                problem = line.get("error") or (line.get("errorDetail") or {}).get("message")
+                if problem or text.startswith("Error unpacking image"):
+                    raise CognitiveError(f"Docker Engine did not load the image: {problem or text}")
+                if line.get("stream"):
+                    lines.append(text)
+        return lines
+
+    def tag(self, image: str, name: str) -> None:
+        """Let C(name) stand for C(image)."""
+        repository, _colon, tag = name.rpartition(":")
+        with self._speaking():
+            self.api.tag(image, repository, tag, force=True)
+
+    def remove_image(self, name: str, noprune: bool = False) -> bool:
+        """Take C(name) away; whether it was there."""
+        try:
+            with self._speaking():
+                self.api.remove_image(name, force=True, noprune=noprune)
+        except docker.errors.NotFound:
+            return False
+        return True
+
+
+def _innermost(error: BaseException) -> str:
+    """The last cause of a chain of exceptions, which says what really happened."""
+    seen = error
+    while isinstance(seen, BaseException):
+        following = seen.__cause__ or seen.__context__ or next((arg for arg in seen.args if isinstance(arg, BaseException)), None)
+        if following is None:
+            break
+        seen = following
+    return getattr(seen, "strerror", None) or json.dumps(str(seen))[1:-1]
