@@ -15,7 +15,7 @@ options:
   docker_host:
     description:
       - Where the Docker Engine listens, for example V(unix:///run/docker.sock).
-      - Without it the environment of the module decides (E(DOCKER_HOST)), and then the local socket.
+      - Without it the environment of the module decides (C(DOCKER_HOST)), and then the local socket.
     type: str
 requirements:
   - Docker Engine 20.10 or later
