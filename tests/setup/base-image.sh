@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Copyright (c) 2026, the airgap.cognitive authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Copyright (c) 2026 the airgap.cognitive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Usage: base-image.sh [SUITE [PACKAGE,...]]
@@ -15,7 +15,7 @@ packages=${2:-python3}
 tag=airgap-cognitive/base:$suite-$(hash_of "$suite" "$packages" -- "$0")
 
 need docker
-docker info >/dev/null 2>&1 || die "no Docker Engine answers; run tests/setup/prepare first, or start it."
+docker info >/dev/null 2>&1 || die "no Docker Engine answers; run tests/setup/prepare.py first, or start it."
 if image_present "$tag"; then
     echo "$tag"
     exit 0

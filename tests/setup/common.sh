@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Copyright (c) 2026, the airgap.cognitive authors
-# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Copyright (c) 2026 the airgap.cognitive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # What the scripts of set-up share. Source it; it sets strict mode.
@@ -24,7 +24,7 @@ die() { printf '%s\n' "set-up: $*" >&2; exit 1; }
 need() {
     local program
     for program in "$@"; do
-        command -v "$program" >/dev/null 2>&1 || die "the program $program is missing; run tests/setup/prepare first, or install it."
+        command -v "$program" >/dev/null 2>&1 || die "the program $program is missing; run tests/setup/prepare.py first, or install it."
     done
 }
 
