@@ -15,9 +15,10 @@ from markupsafe import Markup, escape
 
 from ansible_collections.airgap.cognitive.plugins.plugin_utils._words import grouped, readable_month, short
 
-WIDTH, HEIGHT = 340, 168
-_LEFT, _RIGHT, _TOP, _BOTTOM = 4, 4, 24, 30
+WIDTH, HEIGHT = 340, 176
+_LEFT, _RIGHT, _TOP, _BOTTOM = 4, 4, 32, 30
 _WIDEST = 46
+_MOST_VALUES = 7
 _STEPS = (1, 2, 5, 10)
 
 
@@ -26,23 +27,26 @@ def bars_by_month(months: t.Sequence[tuple[str, Decimal | None]], undated: Decim
     bars = [(readable_month(month)[:3], readable_month(month), value, "bar") for month, value in months]
     if undated:
         bars.insert(0, ("no month", "no month", undated, "bar undated"))
-    highest = max([value for *_names, value, _kind in bars if value] + ([quota] if quota else []), default=Decimal(1))
-    top = _round_up(highest)
+    highest = max((value for *_names, value, _kind in bars if value), default=Decimal(1))
+    top = _round_up(max(highest, quota or highest))
     slot = (WIDTH - _LEFT - _RIGHT) / max(len(bars), 3)
     width = min(slot * 0.72, _WIDEST)
     parts = [f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">']
     for share in (1.0, 0.5):
         y = _y(share)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+    # Where numbers would run into each other, the highest and the last are the ones that are looked for.
+    told = {at for at, (*_names, value, _kind) in enumerate(bars) if len(bars) <= _MOST_VALUES or value == highest or at == len(bars) - 1}
     for at, (name, full, value, kind) in enumerate(bars):
         middle = _LEFT + slot * (at + 0.5)
         if value:
             y = _y(float(value / top))
             parts.append(
                 f'<g><title>{escape(full)}: {grouped(value)}</title><rect class="{kind}" x="{middle - width / 2:.1f}" y="{y}" '
-                f'width="{width:.1f}" height="{HEIGHT - _BOTTOM - float(y):.1f}" rx="2"/>'
-                f'<text class="value" x="{middle:.1f}" y="{float(y) - 5:.1f}">{short(value)}</text></g>'
+                f'width="{width:.1f}" height="{HEIGHT - _BOTTOM - float(y):.1f}" rx="2"/></g>'
             )
+            if at in told:
+                parts.append(f'<text class="value" x="{middle:.1f}" y="{float(y) - 5:.1f}">{short(value)}</text>')
         parts.append(f'<text class="tick" x="{middle:.1f}" y="{HEIGHT - _BOTTOM + 14}">{escape(name)}</text>')
         year = full[-4:]
         if name != full and (year != (bars[at - 1][1][-4:] if at else "")):
@@ -51,7 +55,8 @@ def bars_by_month(months: t.Sequence[tuple[str, Decimal | None]], undated: Decim
     if quota:
         y = _y(float(quota / top))
         parts.append(f'<line class="quota" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
-        parts.append(f'<text class="quota-label" x="{WIDTH - _RIGHT}" y="{float(y) - 4:.1f}">quota {short(quota)} a month</text>')
+        # Above everything: at its line it would lie on a bar.
+        parts.append(f'<text class="quota-label" x="{WIDTH - _RIGHT}" y="9">- - quota {short(quota)} a month</text>')
     parts.append("</svg>")
     return Markup("".join(parts))
 

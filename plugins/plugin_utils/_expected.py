@@ -69,8 +69,8 @@ def _why_missing(state: HostState | None, known: ServiceState | None, as_of: str
     if known.last_seen != state.reached:
         return "it was not among the services that the last gather asked"
     if known.blind:
-        problems = "; ".join(known.problems[:2]) or "it gave no total"
-        return f"its usage could not be read ({problems}; {known.container})"
+        problem = known.problems[0] if known.problems else "it gave no total"
+        return f"its usage could not be read ({problem}; {known.container})"
     return None
 
 

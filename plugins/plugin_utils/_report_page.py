@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from decimal import Decimal
 
@@ -28,6 +29,7 @@ _MOST_COLUMNS = 6
 # Beyond so many rows the table of details is the CSV file beside the page.
 _MOST_DETAILS = 2000
 _PREFIX = "CognitiveServices."
+_BREAK = re.compile(r"(?<=[.+])|(?<=[a-z])(?=[A-Z])")
 
 Rows = t.Sequence[t.Mapping[str, t.Any]]
 
@@ -60,8 +62,8 @@ def render_page(results: t.Mapping[str, t.Any]) -> str:
 
 
 def breakable(text: str) -> Markup:
-    """A long name that may break after its dots, and nowhere else if it can."""
-    return Markup("<wbr>").join(escape(part) for part in clean(text).replace(".", ".\0").replace("+", "+\0").split("\0"))
+    """A long name that may break after its dots and before its humps, and nowhere else if it can."""
+    return Markup("<wbr>").join(escape(part) for part in _BREAK.split(clean(text)))
 
 
 def _without_prefix(meter: str) -> str:
