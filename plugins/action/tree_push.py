@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the airgap.cognitive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller's half of M(airgap.cognitive.tree_push)."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.plugin_utils._transfer import PushAction
+
+_MODULE = "airgap.cognitive.tree_push"
+_ARGUMENTS = {
+    "bundle": {"type": "path", "required": True},
+    "trees": {"type": "list", "elements": "dict", "required": True},
+    "spool": {"type": "path", "default": "/var/lib/cognitive/.spool"},
+}
+
+
+class ActionModule(PushAction):
+    """Asks the host which files it lacks, sends those, and has each tree put in place whole."""
+
+    def _push(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
+        _validation, args = self.validate_argument_spec(_ARGUMENTS)
+        bundle = Bundle(args["bundle"])
+        held = {(tree["kind"], tree["family"], tree["tag"]): tree for tree in bundle.trees()}
+        trees = []
+        for wanted in args["trees"]:
+            found = held.get((wanted["kind"], wanted["family"], wanted["tag"]))
+            if found is None:
+                raise CognitiveError(f"The bundle {bundle.path} has no {wanted['kind']} of {wanted['family']} {wanted['tag']}; export it again with this inventory.")
+            trees.append({**wanted, "directories": found["directories"], "files": found["files"], "manifest": found["manifest"]})
+        host = task_vars["inventory_hostname"]
+        plan = self._on_host(_MODULE, args, {"name": "plan", "trees": trees}, task_vars)
+        todo = {dest: reason for dest, reason in plan["reasons"].items() if reason}
+        result = {
+            "changed": bool(todo),
+            "msg": f"{len(todo)} of {len(trees)} trees to put in place." if todo else "Every tree is in place.",
+            "trees": [{"dest": dest, "changed": bool(reason), "reason": reason} for dest, reason in plan["reasons"].items()],
+            "digests": {tree["dest"]: tree["manifest"] for tree in trees},
+            "sent_bytes": 0,
+            "diff": {"before": todo, "after": {dest: "as in the bundle" for dest in todo}},
+        }
+        if todo and not self._task.check_mode:
+            result["sent_bytes"] = self._send(bundle, plan["lacking"], plan["incoming"], host)
+            self._on_host(_MODULE, args, {"name": "place", "trees": trees}, task_vars)
+        return result
