@@ -61,7 +61,7 @@ class Engine:
                 "for the Python interpreter that Ansible uses here." % DOCKER_IMPORT_ERROR
             )
         self.url = url
-        with self._speaking():
+        with self.speaking():
             options = {"base_url": url} if url else docker.utils.kwargs_from_env()
             # The API version is negotiated: engines from 29 on refuse old ones, 20.10 refuses new ones.
             self.api = docker.APIClient(version="auto", timeout=timeout, **options)
@@ -92,7 +92,8 @@ class Engine:
         return str(self.info.get("DockerRootDir", "/var/lib/docker"))
 
     @contextlib.contextmanager
-    def _speaking(self) -> t.Iterator[None]:
+    def speaking(self) -> t.Iterator[None]:
+        """Turn what the SDK raises into one sentence; that something is not found is for the caller to say."""
         try:
             yield
         except docker.errors.NotFound:
@@ -108,7 +109,7 @@ class Engine:
     def image(self, name: str) -> EngineImage | None:
         """The image that C(name) (a reference or an ID) stands for, or None."""
         try:
-            with self._speaking():
+            with self.speaking():
                 found = self.api.inspect_image(name)
         except docker.errors.NotFound:
             return None
@@ -124,7 +125,7 @@ class Engine:
 
     def images(self) -> list[EngineImage]:
         """Every image of the engine, tagged or not."""
-        with self._speaking():
+        with self.speaking():
             listed = self.api.images()
         found = (self.image(entry["Id"]) for entry in listed)
         return [image for image in found if image is not None]
@@ -133,7 +134,7 @@ class Engine:
         """Pull C(name) from its registry."""
         repository, _colon, tag = name.rpartition(":")
         try:
-            with self._speaking():
+            with self.speaking():
                 for line in self.api.pull(repository, tag=tag, stream=True, decode=True):
                     if "error" in line:
                         raise CognitiveError(f"Image {name} cannot be pulled: {line['error']}")
@@ -144,7 +145,7 @@ class Engine:
         """The archive of C(names) as C(docker save) writes it, layers that they share once."""
         url = self.api._url("/images/get")  # pylint: disable=protected-access
         try:
-            with self._speaking():
+            with self.speaking():
                 answer = self.api._get(url, params={"names": list(names)}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
                 self.api._raise_for_status(answer)  # pylint: disable=protected-access
                 yield from answer.iter_content(chunk_size)
@@ -159,7 +160,7 @@ class Engine:
         """
         url = self.api._url("/images/load")  # pylint: disable=protected-access
         lines = []
-        with self._speaking():
+        with self.speaking():
             # quiet=0: otherwise the engine is silent until it is done, and clients give up.
             answer = self.api._post(url, data=archive, params={"quiet": 0}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
             self.api._raise_for_status(answer)  # pylint: disable=protected-access
@@ -175,13 +176,13 @@ class Engine:
     def tag(self, image: str, name: str) -> None:
         """Let C(name) stand for C(image)."""
         repository, _colon, tag = name.rpartition(":")
-        with self._speaking():
+        with self.speaking():
             self.api.tag(image, repository, tag, force=True)
 
     def remove_image(self, name: str, noprune: bool = False) -> bool:
         """Take C(name) away; whether it was there."""
         try:
-            with self._speaking():
+            with self.speaking():
                 self.api.remove_image(name, force=True, noprune=noprune)
         except docker.errors.NotFound:
             return False

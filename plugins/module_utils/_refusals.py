@@ -1,0 +1,60 @@
+# Copyright (c) 2026 the airgap.cognitive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection; may change in any release.
+
+"""What the containers are known to say when they refuse, why, and what helps.
+
+The texts are those of the Microsoft documents "Azure AI containers frequently asked questions" and
+"Disconnected containers frequently asked questions", and of logs that users published.
+"""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """C(cause) ends no sentence and C(cure) begins none, so that they fit into one."""
+
+    pattern: str
+    cause: str
+    cure: str
+
+
+# The first that matches counts: what says more comes before what says less.
+REFUSALS = (
+    Refusal(r"provided license path was not found", "it finds no license directory", "put the license of this very image in place, as site does"),
+    Refusal(r"status '?Mismatch|not intended for the given container type", "the key belongs to a resource of another kind", "use the key of a resource with the commitment tier for this family"),
+    Refusal(r"status '?OutOfQuota|out of quota", "the resource is out of quota", "buy more units of the commitment plan"),
+    Refusal(r"ContainerUseUnauthorized", "the resource may not be used for this container", "ask Microsoft to approve it for disconnected containers"),
+    Refusal(r"status '?Invalid|Api Key is invalid|status code:? 401|\b401 \(?Unauthorized", "the key or the endpoint is wrong", "see Keys and Endpoint of the Azure resource"),
+    Refusal(r"Invalid Billing Endpoint URI", "it got no valid endpoint", "see Keys and Endpoint of the Azure resource"),
+    Refusal(r"CouldNotConnect|Failed to reach endpoint|Name or service not known|Connection refused", "it does not reach the endpoint", "see the name, the proxy and the firewall between this machine and the endpoint"),
+    Refusal(r"Endpoint connection failed", "the endpoint did not answer as it should", "see that the endpoint is that of the Azure resource"),
+    Refusal(r"valid disconnected container license", "its license is missing, expired, altered or of another image or family", "renew the license and bring image and license together in one bundle"),
+    Refusal(r"container image is expired", "the image is too old", "use a newer version of the image"),
+    Refusal(r"Eula must be accepted|Missing EULA", "the license terms were not accepted", "leave the option eula to this collection"),
+    Refusal(r"Access to the path .* is denied|Permission denied|UnauthorizedAccess", "user 65532 may not use one of its directories", "let 65532 own the directories, as site does"),
+    Refusal(r"Missing parameter Languages", "the languages are missing", "name them, en among them"),
+    Refusal(r"context deadline exceeded", "the download of the models took more than an hour", "repeat it with fewer languages or on a faster line"),
+    Refusal(r"[Ii]llegal instruction", "the CPU lacks an instruction set that it needs", "run it on a host with AVX2"),
+)
+
+
+def find_refusal(text: str) -> Refusal | None:
+    """The first known refusal in C(text), a container's log or answer."""
+    return next((refusal for refusal in REFUSALS if re.search(refusal.pattern, text, re.IGNORECASE)), None)
+
+
+def last_lines(text: str, count: int = 5, secrets: t.Iterable[str] = ()) -> str:
+    """The end of a log in one line, without C(secrets)."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return " | ".join(lines[-count:])

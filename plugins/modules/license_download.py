@@ -1,0 +1,213 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the airgap.cognitive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: license_download
+short_description: Download the license of an image, and its models, on the connected side
+version_added: 0.1.0
+description:
+  - Runs the image once with C(DownloadLicense=True), and before or after it with the family's own options for models, until the directory is whole,
+    whether the container ends by itself or stays up. The container is removed in any case.
+  - The license directory is opaque. It is put in place whole or not at all; a record of image, time and checksums is kept beside it.
+  - A license that is there for this very image, and not near its declared end, is left alone.
+  - The key reaches the container as environment, and nothing else.
+author:
+  - the airgap.cognitive authors
+extends_documentation_fragment:
+  - airgap.cognitive.attributes
+  - airgap.cognitive.attributes.actiongroup_cognitive
+  - airgap.cognitive.docker
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  family:
+    description: Family in the catalogue.
+    type: str
+    required: true
+  tag:
+    description: Tag of the image.
+    type: str
+    required: true
+  image:
+    description: Reference of the image.
+    type: str
+    required: true
+  endpoint:
+    description: Endpoint of the Azure resource with the commitment plan.
+    type: str
+    required: true
+  api_key:
+    description: Key of that resource.
+    type: str
+    required: true
+  path:
+    description: The license directory; the record is kept in O(path) with C(.json) added.
+    type: path
+    required: true
+  models_path:
+    description: The model directory, for families that need one.
+    type: path
+  families:
+    description: Families that the inventory adds or overrides.
+    type: dict
+    default: {}
+  network:
+    description: Network of the engine for the run; without it the engine's default.
+    type: str
+  environment:
+    description: Further environment for the run, for example C(HTTPS_PROXY).
+    type: dict
+    default: {}
+  renew_before:
+    description: Days before O(ends) from which the license is taken again.
+    type: int
+    default: 30
+  ends:
+    description: Declared end of the license, as C(2027-03-31). No document says how to read it from the license.
+    type: str
+  force:
+    description: Take it again whatever is there.
+    type: bool
+    default: false
+  timeout:
+    description: Seconds until a step must be done; models can take long.
+    type: int
+    default: 900
+  pull:
+    description: When to pull the image from its registry.
+    type: str
+    choices: [missing, never, always]
+    default: missing
+"""
+
+EXAMPLES = r"""
+- name: Download the license of the sentiment container
+  airgap.cognitive.license_download:
+    family: sentiment
+    tag: 3.0-en
+    image: registry.example.com/azure-cognitive-services/textanalytics/sentiment:3.0-en
+    endpoint: "{{ vault_resources.sentiment.endpoint }}"
+    api_key: "{{ vault_resources.sentiment.api_key }}"
+    path: ./staging/licenses/sentiment/3.0-en
+"""
+
+RETURN = r"""
+reason:
+  description: Why the license was taken, or null.
+  returned: success
+  type: str
+trees:
+  description: The directories, as M(airgap.cognitive.bundle_export) takes them.
+  returned: success
+  type: list
+  elements: dict
+files:
+  description: How many files the license has.
+  returned: success
+  type: int
+"""
+
+import datetime
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._family import Catalogue
+from ansible_collections.airgap.cognitive.plugins.module_utils._license import Request, download, files_of, read_record, reason_to_download, write_record
+from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
+
+
+def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Take the license where there is a reason to."""
+    family = Catalogue(params["families"]).get(params["family"])
+    kinds = sorted({step["kind"] for step in family.downloads})
+    if "models" in kinds and not params["models_path"]:
+        raise CognitiveError(f"License of {family.name} {params['tag']}: the family needs models; say with models_path where they go.")
+    request = Request(
+        family=family,
+        environment={str(key): str(value) for key, value in params["environment"].items()},
+        **{key: params[key] for key in ("tag", "image", "endpoint", "api_key", "path", "models_path", "network", "timeout")},
+    )
+    engine = Engine(params["docker_host"])
+    image = engine.image(request.image)
+    if params["pull"] == "always" or (image is None and params["pull"] == "missing"):
+        if check_mode and image is None:
+            return _result(request, kinds, "its image is to be pulled")
+        if not check_mode:
+            engine.pull(request.image)
+            image = engine.image(request.image)
+    if image is None:
+        raise CognitiveError(f"Image {request.image} is not in the engine; pull it, or let this module do so with pull=missing.")
+    today = datetime.datetime.now(datetime.timezone.utc).date()
+    reason = reason_to_download(request, image, params["force"], params["renew_before"], params["ends"], today)
+    if reason and not check_mode:
+        download(engine, request, image, params["ends"])
+    if reason is None:
+        record = read_record(request) or {}
+        if record.get("ends") != params["ends"]:
+            reason = "its declared end is another one"
+            if not check_mode:
+                write_record(request, image, params["ends"], record["files"], record["downloaded"])
+    return _result(request, kinds, reason)
+
+
+def _result(request: Request, kinds: list[str], reason: str | None) -> dict[str, t.Any]:
+    title = f"license of {request.family.name} {request.tag}"
+    return {
+        "changed": reason is not None,
+        "reason": reason,
+        "msg": f"The {title} was taken: {reason}." if reason else f"The {title} is there.",
+        "files": len(files_of(request.path)),
+        "trees": [
+            {
+                "kind": kind,
+                "family": request.family.name,
+                "tag": request.tag,
+                "image": request.image,
+                "path": request.directory(kind),
+                "metadata": request.record_path if kind == "license" else None,
+            }
+            for kind in kinds
+        ],
+        "diff": {"before": {title: reason} if reason else {}, "after": {title: "of this image"} if reason else {}},
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(
+        argument_spec={
+            "family": {"type": "str", "required": True},
+            "tag": {"type": "str", "required": True},
+            "image": {"type": "str", "required": True},
+            "endpoint": {"type": "str", "required": True},
+            "api_key": {"type": "str", "required": True, "no_log": True},
+            "path": {"type": "path", "required": True},
+            "models_path": {"type": "path"},
+            "families": {"type": "dict", "default": {}},
+            "network": {"type": "str"},
+            "environment": {"type": "dict", "default": {}},
+            "renew_before": {"type": "int", "default": 30},
+            "ends": {"type": "str"},
+            "force": {"type": "bool", "default": False},
+            "timeout": {"type": "int", "default": 900},
+            "pull": {"type": "str", "choices": ["missing", "never", "always"], "default": "missing"},
+            "docker_host": {"type": "str"},
+        },
+        supports_check_mode=True,
+    )
+    run_module(module, lambda: work(module.params, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()
