@@ -198,8 +198,7 @@ def _build(name: str, base: t.Mapping[str, t.Any], override: object, mistakes: l
     fields["cpus"] = _numbers(fields["cpus"])
     fields["memory"] = _sizes(fields["memory"])
     fields["sizes"] = [
-        {key: _numbers(value) if key == "cpus" else _sizes(value) if key == "memory" else value for key, value in size.items()}
-        for size in fields["sizes"]
+        {key: _numbers(value) if key == "cpus" else _sizes(value) if key == "memory" else value for key, value in size.items()} for size in fields["sizes"]
     ]
     fields["cpu_flags"] = {level: list(fields["cpu_flags"].get(level, [])) for level in ("required", "recommended")}
     for field in ("port", "user", "ready_timeout"):

@@ -16,7 +16,7 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._units import par
 
 _REPOSITORY = re.compile(r"(?:[a-zA-Z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
 
-Check = t.Callable[[str, t.Any], t.List[str]]
+Check = t.Callable[[str, t.Any], list[str]]
 
 
 def check_field(field: str, value: object) -> list[str]:
@@ -88,7 +88,7 @@ def _pattern(field: str, value: object) -> list[str]:
 
 
 def _tag(field: str, value: object) -> list[str]:
-    if not isinstance(value, dict) or not {"pattern", "rule", "example"} == set(value):
+    if not isinstance(value, dict) or {"pattern", "rule", "example"} != set(value):
         return [f"{field}: {value!r} is not a rule for tags; write pattern, rule (in words) and example."]
     return _pattern(f"{field}.pattern", value["pattern"])
 

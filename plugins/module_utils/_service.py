@@ -56,9 +56,7 @@ class Site:
     network: str = "cognitive"
 
 
-def resolve(
-    declared: t.Mapping[str, t.Any], catalogue: Catalogue, site: Site, resources: t.Collection[str] | None = None
-) -> dict[str, t.Any]:
+def resolve(declared: t.Mapping[str, t.Any], catalogue: Catalogue, site: Site, resources: t.Collection[str] | None = None) -> dict[str, t.Any]:
     """C(services) and C(images) of C(declared), by host; raises with every mistake at once.
 
     C(resources) are the families for which the connected side has an Azure resource; None where that
@@ -71,9 +69,7 @@ def resolve(
     if resources is not None:
         for family in sorted({service["family"] for service in services} - set(resources)):
             hosts = ", ".join(sorted({service["host"] for service in services if service["family"] == family}))
-            mistakes.append(
-                f"{hosts}: family {family} has no Azure resource; add cognitive_resources.{family} with its endpoint and api_key."
-            )
+            mistakes.append(f"{hosts}: family {family} has no Azure resource; add cognitive_resources.{family} with its endpoint and api_key.")
     if mistakes:
         raise CognitiveError("\n".join(mistakes), mistakes=mistakes)
     images = {service["image"]: {"name": service["image"], "family": service["family"], "tag": service["tag"]} for service in services}
@@ -205,9 +201,7 @@ class _Host:
             # YAML reads 3.10 as the number 3.1 and 2024-11-30 as a date.
             self._wrong(where, f'the tag {tag} is not a text; put it in quotes, for example "{family.tag["example"]}".')
         elif not family.tag_allowed(tag):
-            self._wrong(
-                where, f'the tag {tag!r} is not one of family {family.name}; write {family.tag["rule"]}, for example "{family.tag["example"]}".'
-            )
+            self._wrong(where, f'the tag {tag!r} is not one of family {family.name}; write {family.tag["rule"]}, for example "{family.tag["example"]}".')
         return str(tag)
 
     def _port(self, where: str, item: dict[str, t.Any]) -> int:
