@@ -1,0 +1,325 @@
+# Copyright (c) 2026 the airgap.cognitive authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Private to this collection; may change in any release.
+
+"""Making a bundle, and bringing one up to date.
+
+All that is new is written in a directory beside the bundle. Once everything is there, signed and proved to be complete, it is moved in:
+blobs first, then the documents that name them, then what nobody names any more is taken away. So an export that fails leaves
+the earlier bundle as it was, and one that is killed is mended by the next.
+"""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import os
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle, _oci
+from ansible_collections.airgap.cognitive.plugins.module_utils._archive import SavedImage, SaveReader, StoredLayer
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_blobs import BlobWriter
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Signer
+
+# An image that was committed from a configured container would carry its key into the bundle.
+SECRET_VARIABLES = ("apikey", "api_key", "billing_key")
+
+
+class EngineImage(t.Protocol):
+    """An image of an engine, as far as an export looks at it."""
+
+    id: str
+    repo_digests: tuple[str, ...]
+    diff_ids: tuple[str, ...]
+    os: str
+    architecture: str
+
+
+class ImageSource(t.Protocol):
+    """An engine, as far as an export uses it."""
+
+    def image(self, name: str) -> EngineImage | None:
+        """The identity of an image."""
+
+    def save(self, names: t.Sequence[str]) -> t.Iterator[bytes]:
+        """An archive of images."""
+
+
+@dataclass(frozen=True)
+class WantedImage:
+    """An image that the bundle must hold."""
+
+    name: str
+    family: str
+    tag: str
+
+
+@dataclass
+class _Content:
+    images: list[_oci.Image] = field(default_factory=list)
+    trees: list[_oci.Tree] = field(default_factory=list)
+
+    def blobs(self) -> dict[str, int]:
+        """Every blob that this names, with its size."""
+        found: dict[str, int] = {}
+        for image in self.images:
+            found.update(_bundle.blobs_of(image))
+        for tree in self.trees:
+            found.update(_bundle.blobs_of_tree(tree))
+        return found
+
+    def outline(self) -> dict[str, t.Any]:
+        """For diff mode."""
+        return {
+            "images": {image["name"]: image["source_id"] for image in self.images},
+            "trees": {_title(tree): sorted(f"{file['path']} {file['digest']}" for file in tree["files"]) for tree in self.trees},
+        }
+
+
+class Export:
+    """One export into one directory."""
+
+    def __init__(self, directory: BundleDirectory, engine: ImageSource, images: t.Sequence[WantedImage], trees: t.Sequence[TreeSource], signer: Signer, prune: bool) -> None:
+        self._directory = directory
+        self._engine = engine
+        self._signer = signer
+        self._sources = list(trees)
+        self._reasons: list[str] = []
+        self._before = self._read_before()
+        self._identities = {wanted.name: self._identity(wanted.name) for wanted in images}
+        self._wanted = list({wanted.name: wanted for wanted in images}.values())
+        self._check_trees()
+        self._kept, self._to_save = self._split(prune)
+
+    def _read_before(self) -> _Content:
+        """What the bundle holds whole; what it does not is as if it were not there."""
+        content = _Content()
+        if self._directory.bundle is None:
+            return content
+        entries: list[tuple[str, t.Callable[[t.Mapping[str, t.Any]], t.Any], list[t.Any], t.Callable[[t.Any], dict[str, int]]]] = [
+            ("images", self._directory.bundle.read_image, content.images, _bundle.blobs_of)
+        ]
+        entries += [(key, self._directory.bundle.read_tree, content.trees, _bundle.blobs_of_tree) for key in _bundle.TREE_KEYS.values()]
+        for key, read, found, blobs in entries:
+            for entry in self._directory.bundle.catalogue.get(key, []):
+                try:
+                    item = read(entry)
+                except CognitiveError as error:
+                    self._reasons.append(str(error))
+                    continue
+                lacking = [digest for digest, size in blobs(item).items() if self._directory.size_of(digest) != size]
+                if lacking:
+                    self._reasons.append(f"{entry.get('name') or _title(entry)} lacks blob {lacking[0]}")
+                else:
+                    found.append(item)
+        return content
+
+    def _identity(self, name: str) -> EngineImage:
+        image = self._engine.image(name)
+        if image is None:
+            raise CognitiveError(f"Image {name} is not in the engine; pull it first.")
+        if f"{image.os}/{image.architecture}" != _oci.PLATFORM:
+            raise CognitiveError(f"Image {name} is for {image.os}/{image.architecture}, and services run on {_oci.PLATFORM}; pull it for that platform.")
+        return image
+
+    def _check_trees(self) -> None:
+        seen = set()
+        for source in self._sources:
+            if source.image not in self._identities:
+                raise CognitiveError(f"{source.title}: its image {source.image} is not among the images of this export; they belong together, name it too.")
+            source.check_image(self._identities[source.image])
+            key = (source.kind, source.family, source.tag)
+            if key in seen:
+                raise CognitiveError(f"{source.title} is named twice; name each tree once.")
+            seen.add(key)
+
+    def _split(self, prune: bool) -> tuple[_Content, list[WantedImage]]:
+        """What stays as the bundle has it, and which images the engine must save."""
+        kept, to_save = _Content(), []
+        before = {image["name"]: image for image in self._before.images}
+        for wanted in self._wanted:
+            identity = self._identities[wanted.name]
+            held = next((image for image in self._before.images if _is_same(image, identity)), None)
+            if held is None:
+                to_save.append(wanted)
+                self._reasons.append(f"image {wanted.name} {'is another one now' if wanted.name in before else 'is not in the bundle'}")
+            else:
+                same_name = before.get(wanted.name, {}).get("manifest") == held["manifest"]
+                if not same_name:
+                    self._reasons.append(f"image {wanted.name} is in the bundle under another name")
+                kept.images.append(t.cast(_oci.Image, {**held, "name": wanted.name, "family": wanted.family, "tag": wanted.tag}))
+        wanted_trees = {(source.kind, source.family, source.tag) for source in self._sources}
+        for image in self._before.images:
+            if image["name"] not in self._identities:
+                if prune:
+                    self._reasons.append(f"image {image['name']} is not wanted any more")
+                else:
+                    kept.images.append(image)
+        for tree in self._before.trees:
+            if (tree["kind"], tree["family"], tree["tag"]) not in wanted_trees:
+                if prune:
+                    self._reasons.append(f"{_title(tree)} is not wanted any more")
+                else:
+                    kept.trees.append(tree)
+        return kept, to_save
+
+    def reasons(self) -> list[str]:
+        """Why this export would write; empty where the bundle is as it should be."""
+        reasons = list(self._reasons)
+        saved = {wanted.name for wanted in self._to_save}
+        before = {_title(tree): tree for tree in self._before.trees}
+        images = {image["name"]: image for image in self._kept.images}
+        for source in self._sources:
+            held = before.get(_title(vars(source)))
+            if held is None:
+                reasons.append(f"{source.title} is not in the bundle")
+            elif source.image not in saved and source.tree(images[source.image]["config"])["manifest"] != held["manifest"]:
+                reasons.append(f"{source.title} is another one now")
+        if not reasons:
+            content = self._with_trees(self._kept, images)
+            reasons = self._directory.faults(content.blobs(), self._documents(content), self._signer)
+        return reasons
+
+    def difference(self) -> dict[str, t.Any]:
+        """Before and after, for diff mode."""
+        after = _Content(list(self._kept.images), list(self._kept.trees)).outline()
+        for wanted in self._to_save:
+            after["images"][wanted.name] = self._identities[wanted.name].id
+        for source in self._sources:
+            after["trees"][_title(vars(source))] = sorted(f"{file['path']} {file['digest']}" for file in source.files)
+        return {"before": self._before.outline(), "after": after}
+
+    def run(self) -> int:
+        """Bring the bundle up to date; how many bytes that wrote."""
+        # A key that cannot sign is found before an hour of saving, not after it.
+        self._signer.sign(b"")
+        try:
+            writer = BlobWriter(self._directory.stage(), self._directory.size_of)
+            content = _Content(list(self._kept.images), list(self._kept.trees))
+            content.images += self._save(writer)
+            content = self._with_trees(content, {image["name"]: image for image in content.images})
+            for tree in content.trees:
+                writer.put(_oci.EMPTY_BLOB)
+                if self._directory.size_of(tree["manifest"]) is None:
+                    writer.put(_oci.tree_manifest(tree))
+            for source in self._sources:
+                self._copy_files(source, writer)
+            return self._directory.replace(content.blobs(), self._documents(content), self._signer, writer)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise CognitiveError(f"No room is left where {self._directory.path} lies; make room, or export to another place. The earlier bundle is as it was.") from error
+            raise CognitiveError(f"Bundle {self._directory.path} cannot be written ({error.strerror}: {error.filename}); see that this user may write there.") from error
+
+    def _save(self, writer: BlobWriter) -> list[_oci.Image]:
+        if not self._to_save:
+            return []
+        reader = SaveReader(_Layers(writer, self._before))
+        chunks = self._engine.save([wanted.name for wanted in self._to_save])
+        try:
+            reader.read(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        return [self._keep(wanted, reader.image(wanted.name), writer) for wanted in self._to_save]
+
+    def _keep(self, wanted: WantedImage, saved: SavedImage, writer: BlobWriter) -> _oci.Image:
+        identity = self._identities[wanted.name]
+        if tuple(layer["diff_id"] for layer in saved.layers) != tuple(identity.diff_ids):
+            raise CognitiveError(f"Image {wanted.name} became another one while it was exported; run the export again.")
+        _refuse_secrets(wanted.name, saved.config)
+        manifest = saved.manifest or _oci.image_manifest(saved.config, saved.layers, made_here=True)
+        return {
+            "name": wanted.name,
+            "family": wanted.family,
+            "tag": wanted.tag,
+            "platform": _oci.PLATFORM,
+            "manifest": writer.put(manifest),
+            "manifest_size": len(manifest),
+            "manifest_media_type": _oci.MANIFEST,
+            "config": writer.put(saved.config),
+            "config_size": len(saved.config),
+            "layers": list(saved.layers),
+            "source": "engine",
+            "source_id": identity.id,
+        }
+
+    def _with_trees(self, content: _Content, images: t.Mapping[str, _oci.Image]) -> _Content:
+        made = [source.tree(images[source.image]["config"]) for source in self._sources]
+        return _Content(sorted(content.images, key=lambda image: image["name"]), sorted(content.trees + made, key=_title))
+
+    def _copy_files(self, source: TreeSource, writer: BlobWriter) -> None:
+        for file in source.files:
+            if self._directory.size_of(file["digest"]) == file["size"] or file["digest"] in writer.written:
+                continue
+            path = os.path.join(source.path, file["path"])
+            with open(path, "rb") as stream:
+                digest, _size = writer.copy(stream)
+            if digest != file["digest"]:
+                raise CognitiveError(f"{source.title}: {path} changed while it was exported; run the export again when nothing writes there.")
+
+    def _documents(self, content: _Content) -> dict[str, bytes]:
+        """All files of the bundle that are not blobs, list and signature."""
+        images = [{key: value for key, value in image.items() if key != "layers"} for image in content.images]
+        catalogue: dict[str, t.Any] = {"schema": _bundle.SCHEMA, "images": images}
+        for kind, key in _bundle.TREE_KEYS.items():
+            catalogue[key] = [{name: value for name, value in tree.items() if name not in ("files", "directories")} for tree in content.trees if tree["kind"] == kind]
+        # The same content is the same bundle, whenever and by whichever version it is exported again.
+        catalogue["id"] = _oci.digest_of(_oci.encode(catalogue)).partition(":")[2][:16]
+        before = self._directory.bundle.catalogue if self._directory.bundle else {}
+        known = before.get("id") == catalogue["id"]
+        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        catalogue["created"] = before.get("created", now) if known else now
+        catalogue["tool"] = before.get("tool", _bundle.TOOL) if known else _bundle.TOOL
+        entries = [_oci.image_entry(image) for image in content.images] + [_oci.tree_entry(tree) for tree in content.trees]
+        return {
+            _bundle.CATALOGUE: _oci.encode(catalogue) + b"\n",
+            _bundle.LAYOUT: _oci.LAYOUT,
+            _bundle.INDEX: _oci.encode({"schemaVersion": 2, "mediaType": _oci.INDEX, "manifests": entries}),
+        }
+
+
+class _Layers:
+    """Layers out of an engine's archive: those that the bundle has are not packed again."""
+
+    def __init__(self, writer: BlobWriter, before: _Content) -> None:
+        self._writer = writer
+        self._known: dict[str, StoredLayer] = {}
+        for image in before.images:
+            for layer in image["layers"]:
+                stored = StoredLayer(layer["digest"], layer["size"], layer["media_type"], layer["diff_id"], layer["raw_size"])
+                self._known[layer["diff_id"]] = self._known[layer["digest"]] = stored
+
+    def known(self, digest: str) -> StoredLayer | None:
+        """The layer of this blob digest or diff ID, where it is already kept."""
+        return self._known.get(digest)
+
+    def take(self, stream: t.BinaryIO, size: int) -> StoredLayer:
+        """Keep the layer that C(stream) gives, C(size) bytes of it."""
+        layer = self._writer.take(stream, size)
+        # Packed by another version of zstd it would be another blob: the one that the bundle has stays.
+        return self._known.get(layer.diff_id or "", layer)
+
+
+def _is_same(image: _oci.Image, identity: EngineImage) -> bool:
+    """Whether an image of the bundle is the engine's: its ID is the config in the classic store, the manifest in the containerd store."""
+    same_id = identity.id in (image["source_id"], image["config"], image["manifest"])
+    return same_id and tuple(layer["diff_id"] for layer in image["layers"]) == tuple(identity.diff_ids)
+
+
+def _title(tree: t.Mapping[str, t.Any]) -> str:
+    return f"{tree.get('kind')}/{tree.get('family')}/{tree.get('tag')}"
+
+
+def _refuse_secrets(name: str, config: bytes) -> None:
+    settings = _oci.decode(config, f"Config of {name}").get("config")
+    for variable in (settings or {}).get("Env") or []:
+        key, _equals, value = str(variable).partition("=")
+        if value and key.lower() in SECRET_VARIABLES:
+            raise CognitiveError(f"Image {name} has {key} set in its configuration, and a bundle never holds a key; export the image as it was pulled.")
