@@ -28,6 +28,7 @@ class Directory:
     path: str
     readings: list[Reading] = field(default_factory=list)
     seen: str = ""
+    lost_files: bool = False
 
 
 class Directories:
@@ -53,10 +54,14 @@ class Directories:
             if directory is not None:
                 if emptied and went_down(directory.readings, new):
                     directory = self._begin(path, directory, "was emptied", record["time"], new)
+                elif emptied:
+                    self._lost_files(path, directory, record["time"], new)
             else:
                 former = self._by_path.get(path)
                 if former is None or id(former) in taken:
                     directory = self._make(path)
+                    if emptied and former is None:
+                        self._unknown_before(path, record["time"], new)
                 elif emptied or went_down(former.readings, new):
                     directory = self._begin(path, former, "was replaced by another", record["time"], new)
                 else:
@@ -92,6 +97,25 @@ class Directories:
             "so it is counted as a copy of the one before. If it began empty, usage of the one before is missing."
         )
         self.remarks.append(Remark("anomaly", "directory-copied", text, {"path": path, "before": former.seen, "after": time}))
+
+    def _unknown_before(self, path: str, time: str, readings: t.Sequence[Reading]) -> None:
+        services = ", ".join(sorted({reading.service for reading in readings})) or "a service"
+        text = (
+            f"{services} on {self.host}: raw files of the output directory {path} were gathered before and are gone since, and no record in the ledger "
+            "tells what it held; its usage before that is missing."
+        )
+        self.remarks.append(Remark("anomaly", "record-missing", text, {"path": path, "after": time}))
+
+    def _lost_files(self, path: str, former: Directory, time: str, readings: t.Sequence[Reading]) -> None:
+        """Once: a service may well give its files new names every day."""
+        if former.lost_files:
+            return
+        former.lost_files = True
+        text = (
+            f"{_names(former, readings)} on {self.host}: no raw file of {former.seen} is left in the output directory {path}, but no number went down, "
+            "so the counters are taken to have gone on. If the directory was emptied, usage before that is missing."
+        )
+        self.remarks.append(Remark("anomaly", "files-gone", text, {"path": path, "before": former.seen, "after": time}))
 
 
 def identity_of(mount: t.Mapping[str, t.Any]) -> Identity:
