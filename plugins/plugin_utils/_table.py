@@ -27,7 +27,7 @@ def render_table(
     lines = [title, ""]
     if rows:
         head = "  ".join(column.replace("_", " ").ljust(widths[at]) for at, column in enumerate(columns))
-        lines += [head.rstrip(), "  ".join("-" * min(size, max(width - indent, 20)) for size in widths)]
+        lines += [head.rstrip(), "  ".join("-" * size for size in [*widths[:-1], min(widths[-1], max(width - indent, 20))])]
     for line in cells:
         lead = "  ".join(cell.ljust(widths[at]) for at, cell in enumerate(line[:-1]))
         last = textwrap.wrap(line[-1], max(width - indent, 20)) or [""]
