@@ -31,6 +31,8 @@ import time
 import typing as t
 from pathlib import Path
 
+import proof
+
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parents[1]
 STATE = CHECKOUT / ".build" / "fleet"
@@ -44,7 +46,7 @@ LABEL = "airgap.cognitive.scope"
 RECIPE = "1"
 PATIENCE = 60
 
-PACKAGES = "python3,python3-docker,openssh-server,sudo,zstd,iptables,docker.io"
+PACKAGES = "python3,python3-docker,openssh-server,sudo,zstd,iproute2,iptables,docker.io"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +171,7 @@ def run_arguments(host: Host, image: str, public_key: str) -> list[str]:
         *("--device-cgroup-rule", "a *:* rwm", "--cgroupns", "host", "--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
         *("--volume", "/var/lib/docker", "--volume", "/var/lib/containerd"),
         # The network's own name server passes other names on to the machine's; here it finds nobody.
-        *("--dns", "127.0.0.1", "--stop-timeout", "20"),
+        *("--dns", "127.0.0.1", "--dns-option", "timeout:1", "--dns-option", "attempts:1", "--stop-timeout", "20"),
         *("--env", f"AUTHORIZED_KEY={public_key}", "--env", f"STORE={host.store}", "--env", f"CGROUP_PARENT={host.cgroup}"),
         *("--label", f"{LABEL}={SCOPE}", image),
     ]
@@ -289,10 +291,8 @@ def main() -> int:
         elif action == "status":
             print(json.dumps(status(), indent=2))
         else:
-            import proof
-
-            proof.prove(HOSTS, docker)
-    except FleetError as error:
+            proof.prove([host.container for host in HOSTS])
+    except (FleetError, proof.ProofError) as error:
         say(str(error))
         return 1
     return 0
