@@ -160,9 +160,11 @@ class Engine:
         """
         url = self.api._url("/images/load")  # pylint: disable=protected-access
         lines = []
+        # Older versions of requests send an empty block as the end of the body.
+        blocks = (block for block in archive if block)
         with self.speaking():
             # quiet=0: otherwise the engine is silent until it is done, and clients give up.
-            answer = self.api._post(url, data=archive, params={"quiet": 0}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
+            answer = self.api._post(url, data=blocks, params={"quiet": 0}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
             self.api._raise_for_status(answer)  # pylint: disable=protected-access
             for line in self.api._stream_helper(answer, decode=True):  # pylint: disable=protected-access
                 text = str(line.get("stream") or line.get("status") or "").strip()

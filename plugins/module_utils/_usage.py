@@ -159,7 +159,7 @@ def _describe(service: t.Mapping[str, t.Any], engine: Engine | None) -> Record:
 def _container(engine: Engine, name: str) -> Record | None:
     """What the engine knows of the container C(name), or None where there is none."""
     try:
-        with engine._speaking():  # pylint: disable=protected-access
+        with engine.speaking():  # pylint: disable=protected-access
             found = engine.api.inspect_container(name)
     except docker.errors.NotFound:
         return None
