@@ -106,8 +106,6 @@ def make_server(app: App, port: int) -> http.server.ThreadingHTTPServer:
 
     class Connection(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        server_version = "Kestrel"
-        sys_version = ""
         # Header and body leave in two writes; without this the second waits for the client's acknowledgement.
         disable_nagle_algorithm = True
         timeout = 120
@@ -159,6 +157,9 @@ def make_server(app: App, port: int) -> http.server.ThreadingHTTPServer:
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(content)
+
+        def version_string(self) -> str:
+            return "Kestrel"
 
         def log_message(self, format: str, *args: t.Any) -> None:
             """Requests are not logged."""
