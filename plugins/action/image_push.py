@@ -37,7 +37,7 @@ class ActionModule(PushAction):
             "engine": plan["engine"],
             "room": plan["room"],
             "sent_bytes": 0,
-            "diff": {"before": {name: "not as in the bundle" for name in todo}, "after": {name: "as in the bundle" for name in todo}},
+            "diff": {"before": dict.fromkeys(todo, "not as in the bundle"), "after": dict.fromkeys(todo, "as in the bundle")},
         }
         if not todo or self._task.check_mode:
             return result

@@ -10,7 +10,6 @@ import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
-from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.plugin_utils._transfer import PushAction
 
 _MODULE = "airgap.cognitive.tree_push"
@@ -43,7 +42,7 @@ class ActionModule(PushAction):
             "trees": [{"dest": dest, "changed": bool(reason), "reason": reason} for dest, reason in plan["reasons"].items()],
             "digests": {tree["dest"]: tree["manifest"] for tree in trees},
             "sent_bytes": 0,
-            "diff": {"before": todo, "after": {dest: "as in the bundle" for dest in todo}},
+            "diff": {"before": todo, "after": dict.fromkeys(todo, "as in the bundle")},
         }
         if todo and not self._task.check_mode:
             result["sent_bytes"] = self._send(bundle, plan["lacking"], plan["incoming"], host)

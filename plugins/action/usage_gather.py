@@ -13,6 +13,7 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import (
     CognitiveError,
 )

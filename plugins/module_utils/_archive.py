@@ -231,9 +231,9 @@ class SaveReader:
                 continue
             manifest = _oci.decode(data, path)
             named = [entry.get("digest") for entry in manifest.get("layers") or [] if isinstance(entry, dict)]
-            if manifest.get("mediaType", _oci.MANIFEST) == _oci.MANIFEST and named == wanted:
-                if (manifest.get("config") or {}).get("digest") == _oci.digest_of(config):
-                    return data
+            of_this_config = (manifest.get("config") or {}).get("digest") == _oci.digest_of(config)
+            if manifest.get("mediaType", _oci.MANIFEST) == _oci.MANIFEST and named == wanted and of_this_config:
+                return data
         return None
 
 
@@ -241,7 +241,7 @@ def _is_layer(name: str, data: bytes) -> bool:
     """Whether a small member is a layer: layers and documents share one directory in the OCI shape."""
     if not _BLOB.fullmatch(name):
         return name.endswith("/layer.tar")
-    if not data.lstrip()[:1] == b"{":
+    if data.lstrip()[:1] != b"{":
         return True
     try:
         json.loads(data)

@@ -171,6 +171,11 @@ def blobs_of_tree(tree: _oci.Tree) -> dict[str, int]:
     }
 
 
+def checksum(data: bytes) -> str:
+    """SHA-256 of C(data) as the list has it."""
+    return _oci.digest_of(data).partition(":")[2]
+
+
 def write_list(files: t.Mapping[str, str]) -> bytes:
     """The list of C(files) (path: SHA-256 in hexadecimal) as C(sha256sum) writes and checks it."""
     return "".join(f"{files[path]}  {path}\n" for path in sorted(files)).encode()

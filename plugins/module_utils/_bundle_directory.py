@@ -4,126 +4,184 @@
 
 # Private to this collection; may change in any release.
 
-"""The directory of a bundle: one writer at a time, and changed only when all that is new lies ready beside it."""
+"""The directory of a bundle that is being written: one writer at a time, all beside first, then moved in."""
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
+import stat
 import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_blobs import BlobWriter
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Signer
 
+# The list goes last: until it is there, the earlier list, which does not match any more, says that something is amiss.
+DOCUMENTS = (_bundle.LAYOUT, _bundle.INDEX, _bundle.CATALOGUE, _bundle.SIGNATURE, _bundle.LIST)
+
 
 class BundleDirectory:
-    """The bundle that is, or is to be, in the directory C(path)."""
+    """The directory C(path), held by this process alone while in a C(with) block; C(write) makes it where it is not there."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path.rstrip("/") or path
-        self._stage = self.path + ".part"
-        if os.path.exists(self._file(_bundle.CATALOGUE)):
-            self.bundle: _bundle.Bundle | None = _bundle.Bundle(self.path)
-        elif os.path.lexists(self.path) and (not os.path.isdir(self.path) or os.listdir(self.path)):
-            if not os.path.isdir(self._file(_bundle.BLOBS)):
-                raise CognitiveError(f"{self.path} is not a bundle and not empty; name an empty directory, or one that is not there.")
-            # A first export that was killed while it moved its files in.
-            self.bundle = None
-        else:
-            self.bundle = None
+    def __init__(self, path: str, write: bool) -> None:
+        self.path = os.path.realpath(path)
+        self._write = write
+        self._made: list[str] = []
+        self._lock: int | None = None
+        self.bundle: Bundle | None = None
+        parent, name = os.path.split(self.path)
+        beside, within = os.path.join(parent, f".{name}.export"), os.path.join(self.path, ".export")
+        # Moving in must be a rename: where the bundle is a file system of its own, such as a stick, the place beside it is another one.
+        self._workspace = within if os.path.ismount(self.path) or not os.access(parent, os.W_OK) and os.path.isdir(self.path) else beside
 
-    def _file(self, name: str) -> str:
-        return os.path.join(self.path, name)
+    def __enter__(self) -> BundleDirectory:
+        try:
+            if self._write:
+                self._make()
+            if os.path.lexists(self.path):
+                self._take_lock()
+                self._refuse_foreign()
+        except OSError as error:
+            self._release()
+            raise CognitiveError(f"Bundle directory {self.path} cannot be used ({error.strerror}); name a directory that this user may write.") from error
+        except CognitiveError:
+            self._release()
+            raise
+        if os.path.isfile(os.path.join(self.path, _bundle.CATALOGUE)):
+            self.bundle = Bundle(self.path)
+        return self
 
-    @contextlib.contextmanager
-    def locked(self) -> t.Iterator[None]:
-        """Refuse a second writer; the lock lies beside the bundle, because a file in it that no list names is an error."""
-        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
-        with open(self.path + ".lock", "w", encoding="ascii") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise CognitiveError(f"Another export writes the bundle {self.path}; wait until it is done, then run again.") from error
-            try:
-                yield
-            finally:
-                shutil.rmtree(self._stage, ignore_errors=True)
-                os.unlink(self.path + ".lock")
+    def __exit__(self, *_error: object) -> None:
+        if self._write:
+            shutil.rmtree(self._workspace, ignore_errors=True)
+        self._release()
+
+    def _make(self) -> None:
+        missing, parent = [], self.path
+        while not os.path.lexists(parent):
+            missing.append(parent)
+            parent = os.path.dirname(parent)
+        for directory in reversed(missing):
+            os.mkdir(directory)
+            self._made.insert(0, directory)
+
+    def _take_lock(self) -> None:
+        if not os.path.isdir(self.path):
+            raise CognitiveError(f"{self.path} is not a directory; name a directory for the bundle.")
+        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise CognitiveError(f"Another export is writing into {self.path}; wait until it has ended, then run this one again.") from error
+        if not os.path.isdir(self.path) or not os.path.samestat(os.fstat(self._lock), os.stat(self.path)):
+            raise CognitiveError(f"Another export took {self.path} away just now; run this one again.")
+
+    def _release(self) -> None:
+        # A run that failed leaves no directory that it made; one that holds something stays.
+        with contextlib.suppress(OSError):
+            for directory in self._made:
+                os.rmdir(directory)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _refuse_foreign(self) -> None:
+        """Refuse a directory that holds what no export put there: the next step takes away all that no bundle names."""
+        is_bundle = os.path.isfile(os.path.join(self.path, _bundle.CATALOGUE))
+        for relative in self._files():
+            ours = is_bundle and (relative in DOCUMENTS or os.path.dirname(relative) == _bundle.BLOBS)
+            if not ours and os.path.join(self.path, relative).startswith(self._workspace + os.sep):
+                continue
+            if not ours:
+                raise CognitiveError(
+                    f"{os.path.join(self.path, relative)} is not part of a bundle; move it away, or name an empty or new directory for the bundle."
+                )
+
+    def _files(self) -> list[str]:
+        return sorted(os.path.relpath(os.path.join(parent, name), self.path) for parent, _names, leaves in os.walk(self.path) for name in leaves)
 
     def size_of(self, digest: str) -> int | None:
-        """Size of a blob of the bundle, None where it is not there."""
+        """Size of a blob that is there as a plain file."""
         try:
-            return os.path.getsize(self._file(os.path.join(_bundle.BLOBS, digest.partition(":")[2])))
+            found = os.lstat(os.path.join(self.path, _bundle.BLOBS, digest.partition(":")[2]))
         except FileNotFoundError:
             return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
-    def stage(self) -> str:
-        """An empty directory beside the bundle, for what is new."""
-        shutil.rmtree(self._stage, ignore_errors=True)
-        os.makedirs(self._stage)
-        return self._stage
+    def _leftovers(self, blobs: t.Mapping[str, int]) -> list[str]:
+        directory = os.path.join(self.path, _bundle.BLOBS)
+        names = os.listdir(directory) if os.path.isdir(directory) else []
+        return sorted(name for name in names if "sha256:" + name not in blobs)
 
     def faults(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes], signer: Signer) -> list[str]:
-        """What of the directory is not as a bundle of C(blobs) and C(documents) must be."""
-        found = [f"blob {digest} is missing or of another size" for digest, size in blobs.items() if self.size_of(digest) != size]
-        listed = self._list(blobs, documents)
-        for name, content in {**documents, _bundle.LIST: listed}.items():
-            if self._read(name) != content:
-                found.append(f"{name} is another one")
+        """In what way the directory is not C(blobs), C(documents), their list and its signature, and nothing else."""
+        found = [f"{name} is not up to date" for name, content in self._listed(blobs, documents).items() if self._read(name) != content]
         signature = self._read(_bundle.SIGNATURE)
-        if signature is None or not signer.has_signed(listed, signature):
-            found.append("it is not signed with this key")
-        found += [f"{name} does not belong to it" for name in self._strangers(blobs, documents)]
+        if signature is None:
+            found.append("the bundle is not signed")
+        elif not found and not signer.has_signed(self._read(_bundle.LIST) or b"", signature):
+            found.append("the bundle is not signed with this key")
+        if self._leftovers(blobs) or os.path.lexists(self._workspace):
+            found.append("an export that broke off left files")
         return found
 
-    def _list(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes]) -> bytes:
-        files = {name: hashlib.sha256(content).hexdigest() for name, content in documents.items()}
-        files.update({f"{_bundle.BLOBS}/{digest.partition(':')[2]}": digest.partition(":")[2] for digest in blobs})
-        return _bundle.write_list(files)
-
     def _read(self, name: str) -> bytes | None:
-        try:
-            return _bundle.read_document(self._file(name))
-        except FileNotFoundError:
-            return None
+        path = os.path.join(self.path, name)
+        return _bundle.read_document(path) if os.path.isfile(path) else None
 
-    def _strangers(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes]) -> list[str]:
-        expected = {*documents, _bundle.LIST, _bundle.SIGNATURE, *(f"{_bundle.BLOBS}/{digest.partition(':')[2]}" for digest in blobs)}
-        there = [os.path.relpath(os.path.join(directory, name), self.path) for directory, _directories, names in os.walk(self.path) for name in names]
-        return sorted(set(there) - expected)
+    @staticmethod
+    def _listed(blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes]) -> dict[str, bytes]:
+        """C(documents) and the list of everything."""
+        files = {f"{_bundle.BLOBS}/{digest.partition(':')[2]}": digest.partition(":")[2] for digest in blobs}
+        files.update({name: _bundle.checksum(content) for name, content in documents.items()})
+        return {**documents, _bundle.LIST: _bundle.write_list(files)}
+
+    def stage(self) -> str:
+        """An empty directory for what is to be moved in."""
+        shutil.rmtree(self._workspace, ignore_errors=True)
+        os.mkdir(self._workspace, 0o700)
+        return self._workspace
 
     def replace(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes], signer: Signer, writer: BlobWriter) -> int:
-        """Move in what lies ready, take away what nobody names any more; how many bytes were written."""
+        """Make the directory what C(faults) compares with; how many bytes were written."""
         for digest, size in blobs.items():
             if writer.written.get(digest, self.size_of(digest)) != size:
-                raise CognitiveError(f"Blob {digest} did not come out of the engine whole; run the export again. The earlier bundle is as it was.")
-        listed = self._list(blobs, documents)
-        signature = signer.sign(listed)
-        os.makedirs(self._file(_bundle.BLOBS), exist_ok=True)
-        written = 0
-        for digest, size in writer.written.items():
-            if digest in blobs:
-                os.replace(writer.path(digest), self._file(os.path.join(_bundle.BLOBS, digest.partition(":")[2])))
-                written += size
-        # The list comes last: until then the one that is there belongs to the earlier bundle.
-        for name, content in {**documents, _bundle.SIGNATURE: signature, _bundle.LIST: listed}.items():
-            if self._read(name) != content:
-                self._write(name, content)
-                written += len(content)
-        for name in self._strangers(blobs, documents):
-            os.unlink(self._file(name))
-        self.bundle = _bundle.Bundle(self.path)
-        return written
+                raise CognitiveError(f"Blob {digest} was named but not written; run the export again.")
+        ready = self._listed(blobs, documents)
+        ready[_bundle.SIGNATURE] = signer.sign(ready[_bundle.LIST])
+        for name, content in ready.items():
+            with open(os.path.join(self._workspace, name), "wb") as target:
+                target.write(content)
+                target.flush()
+                os.fsync(target.fileno())
+        # From its first file on, the directory can be told from one that is not ours.
+        if self.bundle is None:
+            self._move(_bundle.CATALOGUE, "")
+        os.makedirs(os.path.join(self.path, _bundle.BLOBS), exist_ok=True)
+        moved = [digest for digest in writer.written if digest in blobs]
+        for digest in moved:
+            self._move(digest.partition(":")[2], _bundle.BLOBS)
+        self._sync(_bundle.BLOBS)
+        for name in DOCUMENTS:
+            if name != _bundle.CATALOGUE or self.bundle is not None:
+                self._move(name, "")
+        self._sync("")
+        for name in self._leftovers(blobs):
+            os.unlink(os.path.join(self.path, _bundle.BLOBS, name))
+        self.bundle = Bundle(self.path)
+        return sum(writer.written[digest] for digest in moved) + sum(len(content) for content in ready.values())
 
-    def _write(self, name: str, content: bytes) -> None:
-        beside = os.path.join(self._stage, name)
-        with open(beside, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, self._file(name))
+    def _move(self, name: str, directory: str) -> None:
+        os.rename(os.path.join(self._workspace, name), os.path.join(self.path, directory, name))
+
+    def _sync(self, directory: str) -> None:
+        handle = os.open(os.path.join(self.path, directory), os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -4,86 +4,186 @@
 
 # Private to this collection; may change in any release.
 
-"""Whether a bundle may be trusted: signature and list first, then every file, then that nothing lacks.
+"""Judging a bundle: list and signature before anything else is looked at, then every file, then what the documents say.
 
-Nothing of a bundle is parsed before its list and the list's signature are checked.
+Each fault is one sentence. A list that nobody may have signed ends it at once: nothing that it names is opened.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
+import hashlib
 import os
 import stat
 import typing as t
+from dataclasses import dataclass, field
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle, _oci
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Verifier
-from ansible_collections.airgap.cognitive.plugins.module_utils._spool import file_digest
 
-_CURE = "get the bundle again from where it was made"
+BLOCK = 1 << 20
+THREADS = 4
 
-
-def verify(path: str, verifier: Verifier) -> dict[str, t.Any]:
-    """Who signed, and how much was checked; raises with every fault."""
-    where = os.path.join(path, _bundle.LIST)
-    listed = _needed(where)
-    signer = verifier.verify(listed, _needed(os.path.join(path, _bundle.SIGNATURE)), where)
-    files = _bundle.read_list(listed, where)
-    faults, checked = _check_files(path, files)
-    if not faults:
-        faults = _check_content(_bundle.Bundle(path), files)
-    if faults:
-        more = f" And {len(faults) - 1} more, see faults." if len(faults) > 1 else ""
-        raise CognitiveError(faults[0] + more, faults=faults)
-    return {"signer": signer, "files": len(files), "bytes": checked}
+_AGAIN = "get it again from where the bundle was made"
 
 
-def _needed(path: str) -> bytes:
+@dataclass
+class Verdict:
+    """What was found."""
+
+    signer: str
+    files: int = 0
+    size: int = 0
+    faults: list[str] = field(default_factory=list)
+
+
+def verify(path: str, verifier: Verifier) -> Verdict:
+    """Judge the bundle in the directory C(path)."""
+    if not os.path.isdir(path):
+        raise CognitiveError(f"Bundle {path} is not there; name the directory that the export wrote.")
+    data = _signed_list(path)
+    verdict = Verdict(verifier.verify(data, _read(path, _bundle.SIGNATURE), os.path.join(path, _bundle.LIST)))
+    listed = _bundle.read_list(data, os.path.join(path, _bundle.LIST))
+    present = _present(path, verdict)
+    for name in sorted(set(present) - set(listed) - {_bundle.LIST, _bundle.SIGNATURE}):
+        verdict.faults.append(f"{os.path.join(path, name)} is not in the signed list; it does not belong to the bundle, take it away.")
+    whole = _check_files(path, listed, present, verdict)
+    _check_documents(path, whole, present, verdict)
+    return verdict
+
+
+def _signed_list(path: str) -> bytes:
+    for name in (_bundle.LIST, _bundle.SIGNATURE):
+        if not os.path.isfile(os.path.join(path, name)):
+            what = "has no list of its files" if name == _bundle.LIST else "is not signed"
+            raise CognitiveError(f"Bundle {path} {what}: {name} is missing; {_AGAIN}.")
+    return _read(path, _bundle.LIST)
+
+
+def _read(path: str, name: str) -> bytes:
     try:
-        return _bundle.read_document(path)
-    except FileNotFoundError as error:
-        raise CognitiveError(f"{path} is missing, so nothing says that this bundle is what was sent; {_CURE}.") from error
+        return _bundle.read_document(os.path.join(path, name))
     except OSError as error:
-        raise CognitiveError(f"{path}: {error.strerror}; see that this user may read it.") from error
+        raise CognitiveError(f"{os.path.join(path, name)} cannot be read ({error.strerror}); {_AGAIN}, or see that this user may read it.") from error
 
 
-def _check_files(path: str, files: t.Mapping[str, str]) -> tuple[list[str], int]:
-    """Faults of single files, and the bytes that were read."""
-    faults, checked = [], 0
-    for name, digest in files.items():
-        full = os.path.join(path, name)
-        try:
-            status = os.lstat(full)
-            if not stat.S_ISREG(status.st_mode):
-                faults.append(f"{full} is not a plain file; {_CURE}.")
-            elif file_digest(full) != f"sha256:{digest}":
-                faults.append(f"{full} was altered or cut short; {_CURE}.")
-            elif name.startswith(_bundle.BLOBS + "/") and os.path.basename(name) != digest:
-                faults.append(f"{full} has a name that is not its digest; {_CURE}.")
-            checked += status.st_size
-        except FileNotFoundError:
-            faults.append(f"{full} is missing; {_CURE}.")
-        except OSError as error:
-            faults.append(f"{full}: {error.strerror}; see that this user may read it.")
-    known = {*files, _bundle.LIST, _bundle.SIGNATURE}
-    for directory, directories, names in os.walk(path):
-        for name in names + [entry for entry in directories if os.path.islink(os.path.join(directory, entry))]:
-            full = os.path.join(directory, name)
-            if os.path.relpath(full, path) not in known:
-                faults.append(f"{full} is not in the signed list; take it away, and ask who put it there.")
-    return faults, checked
+def _present(path: str, verdict: Verdict) -> dict[str, int]:
+    """Every plain file below C(path) and its size; what is neither file nor directory is a fault."""
+    found: dict[str, int] = {}
+
+    def refuse(error: OSError) -> None:
+        raise CognitiveError(f"{error.filename} cannot be read ({error.strerror}); see that this user may read the bundle.") from error
+
+    for parent, names, leaves in os.walk(path, onerror=refuse):
+        for name in names + leaves:
+            full = os.path.join(parent, name)
+            entry = os.lstat(full)
+            if stat.S_ISREG(entry.st_mode):
+                found[os.path.relpath(full, path)] = entry.st_size
+            elif not stat.S_ISDIR(entry.st_mode):
+                verdict.faults.append(f"{full} is a link or a device; a bundle holds plain files only, do not use this one.")
+    return found
 
 
-def _check_content(bundle: _bundle.Bundle, files: t.Mapping[str, str]) -> list[str]:
-    """That every blob that an image or a tree names is there, with the size that it is said to have."""
-    faults = []
-    items: list[tuple[str, dict[str, int]]] = [(f"Image {image['name']}", _bundle.blobs_of(image)) for image in bundle.images()]
-    items += [(f"{tree['kind'].capitalize()} of {tree['family']} {tree['tag']}", _bundle.blobs_of_tree(tree)) for tree in bundle.trees()]
-    for title, blobs in items:
-        for digest, size in blobs.items():
-            name = f"{_bundle.BLOBS}/{_oci.check_digest(digest, title).partition(':')[2]}"
-            if name not in files:
-                faults.append(f"{title} lacks blob {digest}; {_CURE}.")
-            elif os.path.getsize(os.path.join(bundle.path, name)) != size:
-                faults.append(f"{title}: blob {digest} is not of the size that it is said to have; {_CURE}.")
-    return faults
+def _check_files(path: str, listed: t.Mapping[str, str], present: t.Mapping[str, int], verdict: Verdict) -> set[str]:
+    """Compare every listed file with the list; those that are as it says."""
+    whole: set[str] = set()
+    wrong: list[str] = []
+    names = [name for name in listed if name in present]
+    with concurrent.futures.ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
+        for name, found in zip(names, pool.map(_checksum, [os.path.join(path, name) for name in names])):
+            verdict.files += 1
+            verdict.size += present[name]
+            if isinstance(found, OSError):
+                verdict.faults.append(f"{os.path.join(path, name)} cannot be read ({found.strerror}); copy it again, or use another medium.")
+            elif found == listed[name]:
+                whole.add(name)
+            else:
+                wrong.append(name)
+    sizes = _described_sizes(path, whole) if wrong or len(names) < len(listed) else {}
+    for name in sorted(set(listed) - set(names)):
+        size = f" ({sizes[name]} bytes)" if name in sizes else ""
+        verdict.faults.append(f"{os.path.join(path, name)}{size} is missing; {_AGAIN}.")
+    for name in wrong:
+        if sizes.get(name, present[name]) != present[name]:
+            verdict.faults.append(f"{os.path.join(path, name)} has {present[name]} bytes and should have {sizes[name]}; {_AGAIN}.")
+        else:
+            verdict.faults.append(f"{os.path.join(path, name)} was altered: its checksum is not the one in the signed list; {_AGAIN}.")
+    for name in sorted(whole):
+        directory, _slash, leaf = name.rpartition("/")
+        if directory == _bundle.BLOBS and leaf != listed[name]:
+            verdict.faults.append(f"{os.path.join(path, name)} is not named by its own checksum; {_AGAIN}.")
+            whole.discard(name)
+    return whole
+
+
+def _checksum(path: str) -> str | OSError:
+    hashed = hashlib.sha256()
+    buffer = bytearray(BLOCK)
+    view = memoryview(buffer)
+    try:
+        with open(path, "rb", buffering=0) as source:
+            count = source.readinto(buffer)
+            while count:
+                hashed.update(view[:count])
+                count = source.readinto(buffer)
+    except OSError as error:
+        return error
+    return hashed.hexdigest()
+
+
+def _described_sizes(path: str, whole: t.Collection[str]) -> dict[str, int]:
+    """What the documents that are whole say of the sizes of blobs."""
+    sizes: dict[str, int] = {}
+    if _bundle.INDEX not in whole:
+        return sizes
+    pending = [_oci.decode(_read(path, _bundle.INDEX), _bundle.INDEX)]
+    while pending:
+        document = pending.pop()
+        for entry in _descriptors(document):
+            digest, size = _oci.descriptor_parts(entry, os.path.join(path, _bundle.INDEX))
+            name = _blob(digest)
+            if name in sizes:
+                continue
+            sizes[name] = size
+            if name in whole and entry.get("mediaType") == _oci.MANIFEST:
+                pending.append(_oci.decode(_read(path, name), name))
+    return sizes
+
+
+def _descriptors(document: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
+    entries = [*(document.get("manifests") or []), *(document.get("layers") or []), document.get("config")]
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def _check_documents(path: str, whole: t.Collection[str], present: t.Mapping[str, int], verdict: Verdict) -> None:
+    """What the documents say must be there, and they must say the same."""
+    for name in (_bundle.LAYOUT, _bundle.INDEX, _bundle.CATALOGUE):
+        if name not in whole:
+            if name not in present:
+                verdict.faults.append(f"{os.path.join(path, name)} is missing; {_AGAIN}.")
+            return
+    try:
+        layout = _oci.decode(_read(path, _bundle.LAYOUT), os.path.join(path, _bundle.LAYOUT))
+        if layout.get("imageLayoutVersion") != "1.0.0":
+            verdict.faults.append(f"{os.path.join(path, _bundle.LAYOUT)} is not of OCI image layout 1.0.0; {_AGAIN}.")
+        index = _oci.decode(_read(path, _bundle.INDEX), os.path.join(path, _bundle.INDEX))
+        for name, size in _described_sizes(path, whole).items():
+            if name not in present:
+                verdict.faults.append(f"{os.path.join(path, name)} ({size} bytes) is named by the bundle, but missing; {_AGAIN}.")
+            elif name in whole and present[name] != size:
+                verdict.faults.append(f"{os.path.join(path, name)} has {present[name]} bytes, and the bundle's documents say {size}; do not use this bundle.")
+        if verdict.faults:
+            return
+        bundle = Bundle(path)
+        said = {image["manifest"] for image in bundle.images()} | {tree["manifest"] for tree in bundle.trees()}
+        if said != {_oci.descriptor_parts(entry, _bundle.INDEX)[0] for entry in index.get("manifests") or []}:
+            verdict.faults.append(f"{os.path.join(path, _bundle.CATALOGUE)} and {_bundle.INDEX} do not name the same content; do not use this bundle.")
+    except CognitiveError as error:
+        verdict.faults.append(str(error))
+
+
+def _blob(digest: str) -> str:
+    return f"{_bundle.BLOBS}/{digest.partition(':')[2]}"

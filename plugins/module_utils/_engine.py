@@ -57,8 +57,8 @@ class Engine:
         """C(url) as in C(DOCKER_HOST); without it the environment decides, and then the local socket."""
         if DOCKER_IMPORT_ERROR is not None:
             raise CognitiveError(
-                "The Docker SDK for Python is missing (%s); install the distribution's python3-docker, or the package 'docker' "
-                "for the Python interpreter that Ansible uses here." % DOCKER_IMPORT_ERROR
+                f"The Docker SDK for Python is missing ({DOCKER_IMPORT_ERROR}); install the distribution's python3-docker, or the package 'docker' "
+                "for the Python interpreter that Ansible uses here."
             )
         self.url = url
         with self.speaking():

@@ -43,14 +43,14 @@ ANSWER_TIMEOUT = 15.0
 AT_ONCE = 8
 
 TOTAL = "/records/usage-logs/"
-_MONTH = re.compile(r"^(\d{4})-(\d{2})$")
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
 
 Record = dict[str, t.Any]
 
 
 def month_path(month: str) -> str:
     """The endpoint of C(month), which is C(2026-11)."""
-    match = _MONTH.match(month)
+    match = _MONTH.fullmatch(month)
     if not match or not 1 <= int(match.group(2)) <= 12:
         raise CognitiveError(f"{month!r} is not a month; write year and month, for example 2026-11.")
     return f"{TOTAL}{match.group(2)}/{match.group(1)}"
@@ -63,11 +63,11 @@ def ask(address: str, port: int, path: str, timeout: float = ANSWER_TIMEOUT) -> 
     """
     answer: Record = {"path": path, "status": None, "type": None, "body": "", "error": None, "cut": False}
     connection = http.client.HTTPConnection(address, port, timeout=timeout)
-    body, late = b"", False
+    body, late = b"", threading.Event()
     try:
         connection.connect()
         # A timeout of the socket is per read; one byte a second would keep us for ever.
-        watch = threading.Timer(timeout, _hang_up, [connection.sock])
+        watch = threading.Timer(timeout, _hang_up, [connection.sock, late])
         watch.daemon = True
         watch.start()
         try:
@@ -82,13 +82,12 @@ def ask(address: str, port: int, path: str, timeout: float = ANSWER_TIMEOUT) -> 
             if response.length and len(body) <= ANSWER_LIMIT:
                 answer["error"] = f"the connection ended {response.length} bytes early"
         finally:
-            late = not watch.is_alive()
             watch.cancel()
     except (OSError, http.client.HTTPException, ValueError) as error:
         answer["error"] = f"no answer within {timeout:g} seconds" if isinstance(error, socket.timeout) else _plain(error)
     finally:
         connection.close()
-    if late:
+    if late.is_set():
         answer["error"] = f"no end within {timeout:g} seconds"
     if len(body) > ANSWER_LIMIT:
         answer.update(cut=True, error=f"more than {ANSWER_LIMIT} bytes; the first {EVIDENCE_LIMIT} are kept")
@@ -100,14 +99,15 @@ def ask(address: str, port: int, path: str, timeout: float = ANSWER_TIMEOUT) -> 
     return answer
 
 
-def _hang_up(sock: socket.socket) -> None:
+def _hang_up(sock: socket.socket, late: threading.Event) -> None:
+    late.set()
     with contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
 
 
 def _plain(error: BaseException) -> str:
     """An error of the network in the operating system's words, without numbers that differ from run to run."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__
     return text if isinstance(error, OSError) else f"{type(error).__name__}: {text}"[:300]
 
 

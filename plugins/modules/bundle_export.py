@@ -7,18 +7,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bundle_export
-short_description: Export images, licenses and models into a signed bundle
+short_description: Make an offline bundle of images, licenses and models, or bring one up to date
 version_added: 0.1.0
-description:
-  - Brings a bundle up to date with what is named. The bundle is an OCI image layout, and a plain list of files with an SSH signature.
-  - Each layer is in it once. Layers that the engine hands out plain are compressed once with C(zstd) while they stream.
-  - Where nothing is new, nothing is read from the engine but the identities of the images, and nothing is written.
-  - An export that fails leaves the earlier bundle as it was. No key or endpoint is ever inside.
 author:
-  - the airgap.cognitive authors
+  - The airgap.cognitive authors (@airgap)
+description:
+  - Writes one directory that holds all that a site without internet needs, each file of it once, named by its checksum, and signed.
+  - The directory is an OCI image layout, so that any OCI tool reads its images (C(skopeo inspect oci:DIRECTORY:NAME)), and a signed list of files
+    that anyone can check with C(ssh-keygen -Y verify) and C(sha256sum -c).
+  - Images are read from an engine in one go, as a stream. Layers that come uncompressed are compressed once with the program C(zstd). Layers that come compressed are kept as they are.
+  - What the bundle already holds is not written again. Where nothing is new, nothing but the identities of the images is read from the engine.
+  - An export that fails leaves the earlier bundle as it was. One that is killed is mended by the next.
+  - No key can come in. The module takes none, copies only the listed directories, and refuses an image that has one set in its configuration.
 extends_documentation_fragment:
   - airgap.cognitive.attributes
-  - airgap.cognitive.attributes.actiongroup_cognitive
   - airgap.cognitive.docker
 attributes:
   check_mode:
@@ -29,163 +31,161 @@ attributes:
     support: full
 options:
   path:
-    description: Directory of the bundle.
+    description:
+      - The directory of the bundle. It is made where it is not there.
+      - A directory that holds anything that is not part of a bundle is refused.
     type: path
     required: true
   images:
-    description: The images that it must hold.
+    description: The images that the bundle must hold. They have to be in the engine.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       name:
-        description: Reference of the image.
+        description: Name of the image with its tag.
         type: str
         required: true
       family:
-        description: Family in the catalogue.
+        description: Family of containers that the image is for.
         type: str
         required: true
       tag:
-        description: Tag of the image.
+        description: Tag of the image, as services name it.
         type: str
         required: true
   trees:
-    description: The license and model directories that it must hold, as M(airgap.cognitive.license_download) returns them.
+    description: The license and model directories that the bundle must hold.
     type: list
     elements: dict
     default: []
     suboptions:
       kind:
-        description: What it is.
+        description: What the directory is.
         type: str
         choices: [license, models]
         required: true
       family:
-        description: Family in the catalogue.
+        description: Family of containers that it is for.
         type: str
         required: true
       tag:
-        description: Tag of the image that it belongs to.
+        description: Tag of the image that it is for.
         type: str
         required: true
       image:
-        description: Reference of that image.
+        description:
+          - Name of the image that it is for; one of O(images).
+          - A license that was taken with another image than the one that the engine now holds under this name is refused.
         type: str
         required: true
       path:
-        description: The directory.
+        description: The directory on this machine.
         type: path
         required: true
       metadata:
-        description: The record of the download.
+        description:
+          - The record that M(airgap.cognitive.license_download) wrote beside the directory.
+          - Needed for a license. Files that are not as the record says are refused.
         type: path
   signing_key:
-    description: Private SSH key without a passphrase, or a public key whose private half the SSH agent holds.
+    description:
+      - File of the SSH key that signs the list; a private key without a passphrase, or a public key whose private half is in the SSH agent.
     type: path
     required: true
   prune:
-    description: Take out what is not named any more.
+    description: Whether images and trees that the bundle holds and that are not named here leave it.
     type: bool
     default: true
+requirements:
+  - Docker SDK for Python 5.0.3 or later
+  - the programs C(ssh-keygen) and C(zstd)
+seealso:
+  - module: airgap.cognitive.bundle_verify
+  - module: airgap.cognitive.bundle_info
 """
 
 EXAMPLES = r"""
-- name: Export one image with its license
+- name: Make a bundle of one service's image and license
   airgap.cognitive.bundle_export:
-    path: ./bundle
+    path: /srv/bundle
+    signing_key: /root/.ssh/bundle_signing
     images:
-      - name: registry.example.com/azure-cognitive-services/textanalytics/sentiment:3.0-en
+      - name: azure-cognitive-services/textanalytics/sentiment:3.0-en
         family: sentiment
         tag: 3.0-en
-    trees: "{{ license_downloads.trees }}"
-    signing_key: ~/.ssh/bundle-signing
+    trees:
+      - kind: license
+        family: sentiment
+        tag: 3.0-en
+        image: azure-cognitive-services/textanalytics/sentiment:3.0-en
+        path: /srv/staging/sentiment/3.0-en/license
+        metadata: /srv/staging/sentiment/3.0-en/license.json
 """
 
 RETURN = r"""
 reasons:
-  description: Why the bundle was written; empty where it is as it should be.
+  description: Why the bundle was written, or in check mode would be. Empty when it is as it should be.
   returned: success
   type: list
   elements: str
+  sample: ["image azure-cognitive-services/textanalytics/sentiment:3.0-en is not in the bundle"]
 bundle:
-  description: Identity and contents of the bundle.
+  description: What the bundle holds now. In check mode, what it holds before the export; empty where there is none.
   returned: success
   type: dict
-rows:
-  description: For each image C(family), C(tag), C(image), when its C(license) was downloaded, and its declared C(ends).
-  returned: success
-  type: list
-  elements: dict
+  sample:
+    id: 4c0ffee0d15ea5e5
+    created: "2026-11-24T22:00:00Z"
+    tool: airgap.cognitive 0.1.0
+    images: ["azure-cognitive-services/textanalytics/sentiment:3.0-en"]
+    licenses: [sentiment 3.0-en]
+    models: []
 written_bytes:
-  description: Bytes that were written.
+  description: How many bytes were written into the bundle.
   returned: success
   type: int
+  sample: 104857600
 """
 
-import contextlib
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export, WantedImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
-from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
-
-IMAGE_OPTIONS = {key: {"type": "str", "required": True} for key in ("name", "family", "tag")}
-TREE_OPTIONS = {
-    "kind": {"type": "str", "choices": ["license", "models"], "required": True},
-    "family": {"type": "str", "required": True},
-    "tag": {"type": "str", "required": True},
-    "image": {"type": "str", "required": True},
-    "path": {"type": "path", "required": True},
-    "metadata": {"type": "path"},
-}
 
 
-def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Bring the bundle up to date."""
-    signer = SshSigner(params["signing_key"])
-    engine = Engine(params["docker_host"])
-    directory = BundleDirectory(params["path"])
-    with contextlib.nullcontext() if check_mode else directory.locked():
-        images = [WantedImage(**image) for image in params["images"]]
-        export = Export(directory, engine, images, [TreeSource(**tree) for tree in params["trees"]], signer, params["prune"])
-        reasons, difference = export.reasons(), export.difference()
-        written = export.run() if reasons and not check_mode else 0
-    return {
-        "changed": bool(reasons),
-        "reasons": reasons,
-        "msg": _message(params["path"], reasons, written, check_mode),
-        "bundle": directory.bundle.summary if directory.bundle else {},
-        "rows": _rows(directory.bundle),
-        "written_bytes": written,
-        "diff": difference,
-    }
-
-
-def _message(path: str, reasons: list[str], written: int, check_mode: bool) -> str:
-    if not reasons:
-        return f"The bundle {path} is as it should be, nothing was written."
-    if check_mode:
-        return f"The bundle {path} would be written: {reasons[0]}."
-    return f"The bundle {path} was written, {format_size(written)} new."
-
-
-def _rows(bundle: Bundle | None) -> list[dict[str, t.Any]]:
-    if bundle is None:
-        return []
-    licenses = {(tree["family"], tree["tag"]): tree for tree in bundle.trees("license")}
-    rows = []
-    for image in bundle.images():
-        tree = licenses.get((image["family"], image["tag"]))
-        license_, ends = (tree["downloaded"], tree["ends"]) if tree else ("none", None)
-        rows.append({"family": image["family"], "tag": image["tag"], "license": license_, "ends": ends or "unknown", "image": image["name"]})
-    return rows
+def export(module: AnsibleModule) -> dict[str, t.Any]:
+    """Bring the bundle up to date, unless it is."""
+    options = module.params
+    signer = SshSigner(options["signing_key"])
+    engine = Engine(options["docker_host"])
+    with BundleDirectory(options["path"], write=not module.check_mode) as directory:
+        job = Export(
+            directory,
+            engine,
+            [WantedImage(**image) for image in options["images"]],
+            [TreeSource(**tree) for tree in options["trees"]],
+            signer,
+            options["prune"],
+        )
+        reasons = job.reasons()
+        result: dict[str, t.Any] = {
+            "changed": bool(reasons),
+            "reasons": reasons,
+            "msg": f"Bundle {directory.path}: " + ("; ".join(reasons) if reasons else "nothing is new") + ".",
+            "written_bytes": 0,
+            "diff": job.difference(),
+        }
+        if reasons and not module.check_mode:
+            result["written_bytes"] = job.run()
+        result["bundle"] = directory.bundle.summary if directory.bundle else {}
+    return result
 
 
 def main() -> None:
@@ -193,15 +193,36 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},
-            "images": {"type": "list", "elements": "dict", "required": True, "options": IMAGE_OPTIONS},
-            "trees": {"type": "list", "elements": "dict", "default": [], "options": TREE_OPTIONS},
+            "images": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "name": {"type": "str", "required": True},
+                    "family": {"type": "str", "required": True},
+                    "tag": {"type": "str", "required": True},
+                },
+            },
+            "trees": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "kind": {"type": "str", "choices": ["license", "models"], "required": True},
+                    "family": {"type": "str", "required": True},
+                    "tag": {"type": "str", "required": True},
+                    "image": {"type": "str", "required": True},
+                    "path": {"type": "path", "required": True},
+                    "metadata": {"type": "path"},
+                },
+            },
             "signing_key": {"type": "path", "required": True, "no_log": False},
             "prune": {"type": "bool", "default": True},
             "docker_host": {"type": "str"},
         },
         supports_check_mode=True,
     )
-    run_module(module, lambda: work(module.params, module.check_mode))
+    run_module(module, lambda: export(module))
 
 
 if __name__ == "__main__":

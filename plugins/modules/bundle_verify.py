@@ -7,62 +7,106 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bundle_verify
-short_description: Verify the signature and every file of a bundle
+short_description: Check that a bundle is whole and was signed by somebody who may
 version_added: 0.1.0
-description:
-  - Checks the list of files and its SSH signature before anything else is parsed, then the digest of every file, then that nothing lacks.
-  - A file that the list does not name is an error.
-  - The same can be done by hand with C(ssh-keygen -Y verify) and C(sha256sum -c).
 author:
-  - the airgap.cognitive authors
+  - The airgap.cognitive authors (@airgap)
+description:
+  - Checks the signature of the bundle's list of files before it looks at anything else. Where that is not in order, nothing else is opened.
+  - Then compares every file with the list, refuses files that the list does not name, and checks that all that the images, licenses and models need is there, in the right size.
+  - Fails with one sentence for each fault.
 extends_documentation_fragment:
   - airgap.cognitive.attributes.info
-  - airgap.cognitive.attributes.actiongroup_cognitive
 options:
   path:
-    description: Directory of the bundle.
+    description: The directory of the bundle.
     type: path
     required: true
   allowed_signers:
-    description: File of the keys that may sign, as C(ssh-keygen) describes it.
+    description:
+      - File that says which keys may sign, as described in C(ssh-keygen(1)) under ALLOWED SIGNERS.
+      - A line is a name, C(namespaces="airgap.cognitive.bundle"), and a public key.
     type: path
     required: true
   signer:
-    description: The identity that must have signed; without it any that the file names may.
+    description:
+      - The name in O(allowed_signers) that must have signed.
+      - Without it, any key that the file names will do.
     type: str
+requirements:
+  - the program C(ssh-keygen)
+seealso:
+  - module: airgap.cognitive.bundle_export
+  - module: airgap.cognitive.bundle_info
 """
 
 EXAMPLES = r"""
-- name: Verify the bundle
+- name: Check the bundle that came in
   airgap.cognitive.bundle_verify:
-    path: ./bundle
-    allowed_signers: ./allowed_signers
+    path: /media/usb/bundle
+    allowed_signers: /etc/cognitive/allowed_signers
 """
 
 RETURN = r"""
 signer:
-  description: Who signed.
-  returned: success
+  description: Who signed the bundle, by its name in O(allowed_signers).
+  returned: when list and signature are in order
   type: str
-files:
-  description: How many files were checked.
-  returned: success
-  type: int
-bytes:
-  description: Their size.
-  returned: success
-  type: int
+  sample: staging@example.com
 faults:
-  description: Every fault, one sentence each.
-  returned: failure
+  description: Every fault that was found, one sentence each.
+  returned: always
   type: list
   elements: str
+  sample: []
+files:
+  description: How many files were compared with the list.
+  returned: when list and signature are in order
+  type: int
+  sample: 42
+bytes:
+  description: How many bytes they have.
+  returned: when list and signature are in order
+  type: int
+  sample: 1073741824
+bundle:
+  description: What the bundle holds.
+  returned: success
+  type: dict
+  sample:
+    id: 4c0ffee0d15ea5e5
+    created: "2026-11-24T22:00:00Z"
+    tool: airgap.cognitive 0.1.0
+    images: ["azure-cognitive-services/textanalytics/sentiment:3.0-en"]
+    licenses: [sentiment 3.0-en]
+    models: []
 """
 
+import typing as t
+
 from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_verify import verify
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshVerifier
+
+
+def judge(module: AnsibleModule) -> dict[str, t.Any]:
+    """Judge the bundle."""
+    options = module.params
+    try:
+        verdict = verify(options["path"], SshVerifier(options["allowed_signers"], options["signer"]))
+    except CognitiveError as error:
+        raise CognitiveError(str(error), faults=[str(error)]) from error
+    found = {"signer": verdict.signer, "faults": verdict.faults, "files": verdict.files, "bytes": verdict.size}
+    if verdict.faults:
+        more = f" ({len(verdict.faults) - 1} more faults are in the result's faults.)" if len(verdict.faults) > 1 else ""
+        raise CognitiveError(verdict.faults[0] + more, **found)
+    bundle = Bundle(options["path"]).summary
+    message = f"Bundle {options['path']} is whole: {verdict.files} files, signed by {verdict.signer}."
+    return {"changed": False, "msg": message, "bundle": bundle, **found}
 
 
 def main() -> None:
@@ -75,8 +119,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    params = module.params
-    run_module(module, lambda: {"changed": False, **verify(params["path"], SshVerifier(params["allowed_signers"], params["signer"]))})
+    run_module(module, lambda: judge(module))
 
 
 if __name__ == "__main__":

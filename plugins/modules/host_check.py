@@ -88,6 +88,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._host import Shortfalls, check_engine, check_facts, read_facts
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool

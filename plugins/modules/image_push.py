@@ -96,6 +96,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._push import load_images, survey
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module

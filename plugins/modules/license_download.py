@@ -120,6 +120,7 @@ import datetime
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._family import Catalogue

@@ -70,6 +70,7 @@ services:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._ready import wait
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module

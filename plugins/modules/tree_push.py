@@ -121,6 +121,7 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool
 from ansible_collections.airgap.cognitive.plugins.module_utils._tree import place_trees, survey_trees

@@ -106,6 +106,7 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._usage import gather
 from ansible_collections.airgap.cognitive.plugins.module_utils._usage_tree import pack

@@ -39,7 +39,7 @@ RECORD_LIMIT = 64 << 20
 
 Record = dict[str, t.Any]
 
-_NAME = re.compile(r"^(\d{4}-\d{2}-\d{2}T\d{6}Z)-([0-9a-f]{8})\.json$")
+_NAME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{6}Z)-([0-9a-f]{8})\.json")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 # What says when, or compares with the gather before, and so differs in a gather that found nothing new.
 _TIMES = ("time", "previous", "clock", "since_last")
@@ -152,7 +152,7 @@ def read_record(path: str, host: str) -> Entry | Fault:
     def fault(text: str) -> Fault:
         return Fault(host, path, f"{name} of {host} in the ledger {text}")
 
-    match = _NAME.match(name)
+    match = _NAME.fullmatch(name)
     if not match:
         return fault("is not a usage record of this collection by its name; it was left out")
     try:

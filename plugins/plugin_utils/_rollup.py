@@ -21,8 +21,8 @@ from ansible_collections.airgap.cognitive.plugins.plugin_utils._expected import 
 from ansible_collections.airgap.cognitive.plugins.plugin_utils._ledger import Entry, Fault
 from ansible_collections.airgap.cognitive.plugins.plugin_utils._mounts import Directories
 from ansible_collections.airgap.cognitive.plugins.plugin_utils._readings import Amount, add, read_answer
-from ansible_collections.airgap.cognitive.plugins.plugin_utils._words import clean, readable_times
 from ansible_collections.airgap.cognitive.plugins.plugin_utils._states import Finding, HostKey, HostState, ServiceState
+from ansible_collections.airgap.cognitive.plugins.plugin_utils._words import clean, readable_times
 
 CLOCK_TOLERANCE = 60
 
