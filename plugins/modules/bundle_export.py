@@ -40,7 +40,7 @@ options:
     description: The images that the bundle must hold. They have to be in the engine.
     type: list
     elements: dict
-    default: []
+    required: true
     suboptions:
       name:
         description: Name of the image with its tag.
@@ -141,6 +141,17 @@ bundle:
     images: ["azure-cognitive-services/textanalytics/sentiment:3.0-en"]
     licenses: [sentiment 3.0-en]
     models: []
+rows:
+  description: For each image in the bundle its C(family), C(tag), C(image), when its C(license) was downloaded, and when that C(ends), for a table.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - family: sentiment
+      tag: 3.0-en
+      image: azure-cognitive-services/textanalytics/sentiment:3.0-en
+      license: "2026-11-24T22:00:00Z"
+      ends: unknown
 written_bytes:
   description: How many bytes were written into the bundle.
   returned: success
@@ -152,12 +163,14 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export, WantedImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
+from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
 
 
 def export(module: AnsibleModule) -> dict[str, t.Any]:
@@ -174,18 +187,37 @@ def export(module: AnsibleModule) -> dict[str, t.Any]:
             signer,
             options["prune"],
         )
-        reasons = job.reasons()
-        result: dict[str, t.Any] = {
+        reasons, difference = job.reasons(), job.difference()
+        written = job.run() if reasons and not module.check_mode else 0
+        return {
             "changed": bool(reasons),
             "reasons": reasons,
-            "msg": f"Bundle {directory.path}: " + ("; ".join(reasons) if reasons else "nothing is new") + ".",
-            "written_bytes": 0,
-            "diff": job.difference(),
+            "msg": _message(directory.path, reasons, written, module.check_mode),
+            "bundle": directory.bundle.summary if directory.bundle else {},
+            "rows": _rows(directory.bundle),
+            "written_bytes": written,
+            "diff": difference,
         }
-        if reasons and not module.check_mode:
-            result["written_bytes"] = job.run()
-        result["bundle"] = directory.bundle.summary if directory.bundle else {}
-    return result
+
+
+def _message(path: str, reasons: list[str], written: int, check_mode: bool) -> str:
+    if not reasons:
+        return f"The bundle {path} is as it should be, nothing was written."
+    if check_mode:
+        return f"The bundle {path} would be written: {'; '.join(reasons)}."
+    return f"The bundle {path} was written, {format_size(written)} new: {'; '.join(reasons)}."
+
+
+def _rows(bundle: Bundle | None) -> list[dict[str, t.Any]]:
+    if bundle is None:
+        return []
+    licenses = {(tree["family"], tree["tag"]): tree for tree in bundle.trees("license")}
+    rows = []
+    for image in bundle.images():
+        tree = licenses.get((image["family"], image["tag"]))
+        taken, ends = (tree["downloaded"], tree["ends"]) if tree else ("none", None)
+        rows.append({"family": image["family"], "tag": image["tag"], "license": taken, "ends": ends or "unknown", "image": image["name"]})
+    return rows
 
 
 def main() -> None:
@@ -196,7 +228,7 @@ def main() -> None:
             "images": {
                 "type": "list",
                 "elements": "dict",
-                "default": [],
+                "required": True,
                 "options": {
                     "name": {"type": "str", "required": True},
                     "family": {"type": "str", "required": True},
