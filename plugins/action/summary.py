@@ -42,10 +42,9 @@ class ActionModule(ActionBase):
         text = render_table(args["title"], args["columns"], rows, args["notes"], width)
         if text:
             Display().display("\n" + text)
-        result.update(changed=False, text=text)
-        failing = [row for row in rows if row.get("level") in _levels(args["fail_when_level"])]
-        if failing:
-            result.update(failed=True, msg=args["fail_message"])
+        failing = any(row.get("level") in _levels(args["fail_when_level"]) for row in rows)
+        # What was printed is not shown a second time below the failure.
+        result.update(changed=False, **({"failed": True, "msg": args["fail_message"]} if failing else {"text": text}))
         return result
 
 
