@@ -110,9 +110,7 @@ class ActionModule(ActionBase):
             stores.append((store, wanted))
         return stores
 
-    def _fetch_batch(
-        self, args: dict[str, t.Any], root: str, paths: list[str], store: LogStore, task_vars: dict[str, t.Any]
-    ) -> list[dict[str, str]]:
+    def _fetch_batch(self, args: dict[str, t.Any], root: str, paths: list[str], store: LogStore, task_vars: dict[str, t.Any]) -> list[dict[str, str]]:
         """One archive: packed there, fetched as the connection's own user, unpacked here; what the host left out."""
         shell = self._connection._shell  # pylint: disable=protected-access
         if shell.tmpdir is None:
@@ -133,9 +131,7 @@ class ActionModule(ActionBase):
             raise _HostSaysNo(answer)
         return answer
 
-    def _write(
-        self, ledger: HostLedger, last: Entry | None, record: Record, stores: list[tuple[LogStore, list[tuple[str, int]]]]
-    ) -> dict[str, t.Any]:
+    def _write(self, ledger: HostLedger, last: Entry | None, record: Record, stores: list[tuple[LogStore, list[tuple[str, int]]]]) -> dict[str, t.Any]:
         """Write the record where there is a reason to, then remember the files; the result of the task."""
         files = [entry for _store, wanted in stores for entry in wanted]
         reason = ledger.reason_to_add(record, last)

@@ -23,17 +23,14 @@ import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.airgap.cognitive.plugins.module_utils._engine import (
-    Engine,
-    docker,
-)
-from ansible_collections.airgap.cognitive.plugins.module_utils._errors import (
-    CognitiveError,
-)
-from ansible_collections.airgap.cognitive.plugins.module_utils._usage_tree import (
-    Listing,
-    list_tree,
-)
+from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._usage_tree import Listing, list_tree
+
+try:
+    import docker.errors
+except ImportError:  # Engine says what to do.
+    pass
 
 # A real answer has some hundred bytes. What is longer than the first is no answer, and of that the second is kept as evidence.
 ANSWER_LIMIT = 1 << 20
@@ -159,7 +156,7 @@ def _describe(service: t.Mapping[str, t.Any], engine: Engine | None) -> Record:
 def _container(engine: Engine, name: str) -> Record | None:
     """What the engine knows of the container C(name), or None where there is none."""
     try:
-        with engine.speaking():  # pylint: disable=protected-access
+        with engine.speaking():
             found = engine.api.inspect_container(name)
     except docker.errors.NotFound:
         return None

@@ -187,8 +187,7 @@ def pack(root: str, paths: t.Sequence[str], archive: str) -> dict[str, list[dict
             os.close(top)
     except PermissionError as error:
         raise CognitiveError(
-            f"The usage logs below {root} cannot be packed into {archive} ({error.strerror}); "
-            "become root for this, or log in as a user who may read them."
+            f"The usage logs below {root} cannot be packed into {archive} ({error.strerror}); become root for this, or log in as a user who may read them."
         ) from error
     except OSError as error:
         raise CognitiveError(f"The usage logs below {root} cannot be packed into {archive}: {error.strerror}.") from error

@@ -60,11 +60,7 @@ def compare_with_commitments(
     month, today = as_of[:7], datetime.date.fromisoformat(as_of[:10])
     results = []
     for commitment in check_commitments(commitments):
-        rows = [
-            row
-            for row in usage
-            if row["month"] == month and row["meter"] == commitment["meter"] and commitment["family"] in row["family"].split("+")
-        ]
+        rows = [row for row in usage if row["month"] == month and row["meter"] == commitment["meter"] and commitment["family"] in row["family"].split("+")]
         used = sum((row["quantity"] if row["billed_unit"] is None else row["billed_unit"] for row in rows), Decimal(0))
         ends = commitment["ends"]
         share = used / commitment["monthly_quota"]

@@ -144,7 +144,7 @@ def _goes_down(readings: t.Sequence[Reading]) -> bool:
 def went_down(before: t.Sequence[Reading], after: t.Sequence[Reading]) -> bool:
     """Whether a reporter, or all of them where none is the same, reports less C(after) than it did C(before)."""
     common = {reading.reporter for reading in before} & {reading.reporter for reading in after}
-    for reporter in common or {None}:
+    for reporter in sorted(common) or [None]:
         earlier = _last([reading for reading in before if reporter in (None, reading.reporter)])
         later = _last([reading for reading in after if reporter in (None, reading.reporter)])
         for month, reading in later.items():
@@ -177,9 +177,7 @@ def fold(group: Group, place: str) -> tuple[list[Row], list[Remark]]:
     return rows, remarks
 
 
-def _rows_of(
-    meter: str, months: dict[str, Row], total: Row | None, readings: t.Sequence[Reading], who: str, remarks: list[Remark]
-) -> list[Row]:
+def _rows_of(meter: str, months: dict[str, Row], total: Row | None, readings: t.Sequence[Reading], who: str, remarks: list[Remark]) -> list[Row]:
     rows = [months[month] for month in sorted(months)]
     if total is None:
         return rows

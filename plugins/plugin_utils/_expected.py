@@ -54,7 +54,7 @@ def compare_with_expected(
                 "record": known.source if known else None,
             }
         )
-    findings += [_host_gap(states.get(key), *key, names) for key, names in silent.items()]
+    findings += [_host_gap(states.get((site, host)), site, host, names) for (site, host), names in silent.items()]
     silent_states = [state for key, state in states.items() if not state.reachable and key not in silent and any(key == want[:2] for want in wanted)]
     findings += [_host_gap(state, state.site, state.host, []) for state in silent_states]
     return services, findings

@@ -78,6 +78,6 @@ def brief(record: Record | None) -> dict[str, t.Any]:
         return {}
     if not record["reachable"]:
         return {"reachable": False}
-    return {
-        service["name"]: {answer["path"]: answer["error"] or answer["body"][:500] for answer in service["answers"]} for service in record["services"]
-    } | {"logs": {mount["id"]: {key: mount["logs"].get(key) for key in ("files", "bytes")} for mount in record["mounts"]}}
+    return {service["name"]: {answer["path"]: answer["error"] or answer["body"][:500] for answer in service["answers"]} for service in record["services"]} | {
+        "logs": {mount["id"]: {key: mount["logs"].get(key) for key in ("files", "bytes")} for mount in record["mounts"]}
+    }

@@ -40,7 +40,14 @@ def render_page(results: t.Mapping[str, t.Any]) -> str:
         loader=FileSystemLoader(os.path.dirname(__file__)), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(
-        number=grouped, short=short, month=readable_month, date=readable_date, time=readable_times, breakable=breakable, clean=clean, without_prefix=_without_prefix
+        number=grouped,
+        short=short,
+        month=readable_month,
+        date=readable_date,
+        time=readable_times,
+        breakable=breakable,
+        clean=clean,
+        without_prefix=_without_prefix,
     )
     months = _months(results["months"])
     return environment.get_template("_report.html.j2").render(
@@ -145,7 +152,7 @@ def _meters(results: t.Mapping[str, t.Any], months: t.Sequence[str]) -> list[dic
 def _host_tables(results: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     """Hosts by meters, cut into tables that a screen has room for; each column with the share of the largest host."""
     columns = [(row["family"], row["meter"]) for row in results["totals_by_meter"]]
-    cells = {(row["site"], row["host"], row["family"], row["meter"]): row["quantity"] for row in results["totals_by_host"]}
+    cells: dict[tuple[str, ...], Decimal] = {(row["site"], row["host"], row["family"], row["meter"]): row["quantity"] for row in results["totals_by_host"]}
     hosts = sorted({(service["site"], service["host"]) for service in results["services"]} | {(host["site"], host["host"]) for host in results["hosts"]})
     tables = []
     for start in range(0, len(columns), _MOST_COLUMNS):
@@ -166,7 +173,13 @@ def _largest(
     used = sorted((-cells[(*host, *column)], host) for host in hosts if (*host, *column) in cells)
     whole = sum((-value for value, _host in used), Decimal(0))
     top = [{"site": host[0], "host": host[1], **_bar(-value, -used[0][0]), "share": f"{float(-value / whole) * 100:.1f}"} for value, host in used[:LARGEST]]
-    return {"family": column[0], "meter": column[1], "top": top, "others": len(used) - len(top), "rest": whole - sum((entry["value"] for entry in top), Decimal(0))}
+    return {
+        "family": column[0],
+        "meter": column[1],
+        "top": top,
+        "others": len(used) - len(top),
+        "rest": whole - sum((entry["value"] for entry in top), Decimal(0)),
+    }
 
 
 def _services_of_hosts(results: t.Mapping[str, t.Any]) -> dict[tuple[str, str], list[t.Mapping[str, t.Any]]]:

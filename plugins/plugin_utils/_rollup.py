@@ -131,7 +131,9 @@ def _remark_on_record(state: HostState, record: t.Mapping[str, t.Any]) -> None:
         skipped = (mount.get("logs") or {}).get("skipped") or []
         if skipped:
             examples = ", ".join(f"{entry['path'][:80]} ({entry['reason']})" for entry in skipped[:3])
-            text = f"{state.host}: {len(skipped)} {'entry' if len(skipped) == 1 else 'entries'} below {mount['path']} did not come along as raw logs: {examples}."
+            text = (
+                f"{state.host}: {len(skipped)} {'entry' if len(skipped) == 1 else 'entries'} below {mount['path']} did not come along as raw logs: {examples}."
+            )
             state.find(Remark("notice", "skipped", text, {"path": mount["path"]}))
 
 
@@ -163,8 +165,7 @@ def _read_service(state: HostState, number: int, entry: Entry, service: t.Mappin
     answers = service["answers"]
     first = {answer["number"] for answer, following in zip(answers, [*answers[1:], {}]) if following.get("month")}
     return [
-        Reading((number, answer["number"]), time, entry.digest, name, reporter, answer.get("month"), answer["number"] in first, usage)
-        for answer, usage in good
+        Reading((number, answer["number"]), time, entry.digest, name, reporter, answer.get("month"), answer["number"] in first, usage) for answer, usage in good
     ]
 
 
@@ -204,10 +205,7 @@ def totals_by(usage: t.Sequence[t.Mapping[str, t.Any]], keys: t.Sequence[str]) -
     for row in usage:
         key = tuple(row[name] for name in keys)
         sums[key] = add(sums.get(key), Amount(row["quantity"], row["billed_unit"]))
-    return [
-        {**dict(zip(keys, key)), "quantity": sums[key].quantity, "billed_unit": sums[key].billed}
-        for key in sorted(sums)
-    ]
+    return [{**dict(zip(keys, key)), "quantity": sums[key].quantity, "billed_unit": sums[key].billed} for key in sorted(sums)]
 
 
 def _duration(seconds: float) -> str:

@@ -154,6 +154,31 @@ def test_a_directory_that_began_anew_adds_to_what_was(same_inode):
     assert kinds(results, "anomaly") == ["directory-replaced"]
 
 
+def test_a_new_directory_that_outgrew_the_old_one_before_it_was_gathered_adds_too():
+    host = Host()
+    service = host.add("sentiment-en")
+    host.use(service, "A", 10)
+    host.gather()
+    host.replace(service.directory)
+    host.use(service, "A", 14)
+    host.gather()
+    results = rolled(host)
+    assert by_meter(results) == {"A": 24}
+    assert kinds(results, "anomaly") == ["directory-replaced"]
+
+
+def test_a_directory_that_was_emptied_and_outgrew_itself_is_doubtful_once():
+    host = Host()
+    service = host.add("sentiment-en")
+    for _time in range(3):
+        host.use(service, "A", 10 + len(host.entries))
+        host.gather()
+        host.replace(service.directory, same_inode=True)
+    results = rolled(host)
+    assert kinds(results, "anomaly") == ["files-gone"]
+    assert texts(results).count("no raw file of 15 Jan 2026 00:00 UTC is left") == 1
+
+
 def test_a_directory_that_was_moved_with_its_records_is_the_same_one():
     host = Host()
     service = host.add("sentiment-en")
@@ -367,11 +392,7 @@ def happen(host: Host, what: str, *how: t.Any) -> None:
     elif what == "broken":
         service.broken = how[1]
     elif what == "replace":
-        if not any(entry.record["reachable"] for entry in host.entries):
-            # Of what nobody ever saw, nobody can know.
-            for (_reporter, month, meter), quantity in service.directory.used.items():
-                host.truth[meter] -= quantity
-                host.by_month[meter, month] -= quantity
+        host.forget_unless_seen(service.directory)
         host.replace(service.directory, how[1])
     elif what == "unreachable":
         host.reachable = not how[0]

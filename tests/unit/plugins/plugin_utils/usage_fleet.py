@@ -87,11 +87,25 @@ class Host:
 
     def replace(self, directory: Directory, same_inode: bool = False) -> None:
         """Somebody empties the directory (C(same_inode)) or puts another in its place."""
+        if same_inode and not directory.known_files:
+            # All of it came and went between two gathers: of what nobody ever saw, nobody can know.
+            self._forget(directory)
         directory.used.clear()
         directory.files, directory.known_files = 0, -abs(directory.known_files)
         if not same_inode:
             directory.inode = self._inode()
             directory.born = f"2026-{utc(self.now)}"
+
+    def _forget(self, directory: Directory) -> None:
+        for (_reporter, month, meter), quantity in directory.used.items():
+            self.truth[meter] -= quantity
+            self.by_month[meter, month] -= quantity
+
+    def forget_unless_seen(self, directory: Directory) -> None:
+        """For a directory that goes before any gather reached this host."""
+        if not any(entry.record["reachable"] for entry in self.entries):
+            self._forget(directory)
+            directory.used.clear()
 
     def answer(self, service: Service, month: str | None) -> dict[str, t.Any]:
         """What one endpoint of C(service) says now."""
@@ -126,7 +140,16 @@ class Host:
         for directory in directories:
             users = [service for service in self.services if service.directory is directory]
             name = min(service.name for service in users)
-            mounts.append({"id": name, "path": directory.path, "device": 1, "inode": directory.inode, "born": directory.born, "logs": {"files": directory.files, "skipped": []}})
+            mounts.append(
+                {
+                    "id": name,
+                    "path": directory.path,
+                    "device": 1,
+                    "inode": directory.inode,
+                    "born": directory.born,
+                    "logs": {"files": directory.files, "skipped": []},
+                }
+            )
             gone = -directory.known_files if directory.known_files < 0 else 0
             since_last[name] = {"kept": 0 if gone else directory.known_files, "gone": gone}
             directory.known_files = directory.files
