@@ -96,7 +96,9 @@ def write_vault(resources: list[dict[str, t.Any]]) -> None:
     source, encrypted = path.with_suffix(".plain"), path.with_suffix(".encrypted")
     write(source, json.dumps({"cognitive_resources": plain}), 0o600)
     command = [VENV / "ansible-vault", "encrypt", "--vault-password-file", DEMO / "vault-password", "--output", encrypted, source]
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False)
+    # make exports the name of the password file, which would then be there twice.
+    environment = {name: value for name, value in os.environ.items() if name != "ANSIBLE_VAULT_PASSWORD_FILE"}
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False, env=environment)
     source.unlink()
     if done.returncode:
         sys.exit(f"inventory: ansible-vault failed: {done.stderr.strip()}")
