@@ -144,7 +144,8 @@ def _goes_down(readings: t.Sequence[Reading]) -> bool:
 def went_down(before: t.Sequence[Reading], after: t.Sequence[Reading]) -> bool:
     """Whether a reporter, or all of them where none is the same, reports less C(after) than it did C(before)."""
     common = {reading.reporter for reading in before} & {reading.reporter for reading in after}
-    for reporter in sorted(common) or [None]:
+    reporters: list[str | None] = [*sorted(common)] or [None]
+    for reporter in reporters:
         earlier = _last([reading for reading in before if reporter in (None, reading.reporter)])
         later = _last([reading for reading in after if reporter in (None, reading.reporter)])
         for month, reading in later.items():

@@ -44,9 +44,9 @@ def test_a_record_is_written_where_it_says_something_new_and_once_a_day(tmp_path
 
 
 def test_a_second_gather_of_the_same_host_is_kept_out(tmp_path):
-    with HostLedger(str(tmp_path), "edge1").locked(), HostLedger(str(tmp_path), "edge2").locked():
-        with pytest.raises(CognitiveError, match="edge1: another gather is writing"), HostLedger(str(tmp_path), "edge1").locked():
-            pass
+    one, other, again = (HostLedger(str(tmp_path), name) for name in ("edge1", "edge2", "edge1"))
+    with one.locked(), other.locked(), pytest.raises(CognitiveError, match="edge1: another gather is writing"), again.locked():
+        pass
 
 
 @pytest.mark.parametrize(

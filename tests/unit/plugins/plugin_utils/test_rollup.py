@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from collections import defaultdict
 from decimal import Decimal
@@ -17,6 +18,12 @@ from ansible_collections.airgap.cognitive.plugins.plugin_utils._rollup import ro
 from ansible_collections.airgap.cognitive.tests.unit.plugins.plugin_utils.usage_fleet import BROKEN, Directory, Host
 
 DAY = 86400
+# The same cases every time; other ones, and so many times as many, with this in the environment.
+MORE = int(os.environ.get("AIRGAP_MORE_CASES", "0"))
+
+
+def cases(number: int) -> settings:
+    return settings(max_examples=number * (MORE or 1), derandomize=not MORE, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def rolled(*hosts: Host, **more: t.Any) -> dict[str, t.Any]:
@@ -402,7 +409,7 @@ def happen(host: Host, what: str, *how: t.Any) -> None:
         del host.entries[-1]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@cases(150)
 @given(hosts(GOOD, ("answers", "absent")))
 def test_property_what_was_gathered_is_the_truth(host):
     results = rolled(host)
@@ -412,7 +419,7 @@ def test_property_what_was_gathered_is_the_truth(host):
     assert kinds(results, "gap") == kinds(results, "anomaly") == []
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@cases(200)
 @given(hosts(GOOD + BAD, ("answers", "absent", "total")))
 def test_property_the_truth_or_a_finding_that_names_why_not(host):
     results = rolled(host)
@@ -423,7 +430,7 @@ def test_property_the_truth_or_a_finding_that_names_why_not(host):
     assert files == render_report(rolled(host))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@cases(60)
 @given(hosts(GOOD + BAD))
 def test_property_a_gather_that_finds_nothing_new_and_records_that_come_twice_change_no_number(host):
     before = rolled(host)
