@@ -118,7 +118,7 @@ def gather(services: t.Sequence[t.Mapping[str, t.Any]], months: t.Sequence[str],
     except CognitiveError as error:
         # Logs and endpoints can be had without it.
         engine_problem = str(error)
-    records = [_describe(service, engine) for service in services]
+    records = [_describe(service, engine) for service in sorted(services, key=lambda service: str(service.get("name")))]
     mounts, listings = _mounts(records)
     shared = [[record for record in records if record["mount"] == mount["id"]] for mount in mounts]
     lonely = [[record] for record in records if record["mount"] is None]
@@ -179,7 +179,7 @@ def _mounts(records: t.Sequence[Record]) -> tuple[list[Record], list[Listing]]:
     """The output mounts of C(records), each once, whichever paths lead to it; sets C(mount) in each record."""
     mounts: dict[tuple[t.Any, ...], Record] = {}
     listings = []
-    for record in sorted(records, key=lambda entry: str(entry["name"])):
+    for record in records:
         real = os.path.realpath(record["output_dir"])
         try:
             seen = os.stat(real)
@@ -188,7 +188,7 @@ def _mounts(records: t.Sequence[Record]) -> tuple[list[Record], list[Listing]]:
             continue
         key = (seen.st_dev, seen.st_ino)
         if key not in mounts:
-            # The store of its logs is named for the first service, which a reader knows; the inode is evidence only.
+            # The store of its logs is named for the first service by name, which a reader knows; the inode is evidence only.
             mount: Record = {"id": record["name"], "path": real, "device": seen.st_dev, "inode": seen.st_ino, "born": _born(real)}
             listing = list_tree(real, record["name"])
             mount.update(logs={"files": len(listing.files), "bytes": sum(entry[1] for entry in listing.files), "skipped": listing.skipped})

@@ -25,9 +25,12 @@ def compare_with_expected(
 ) -> tuple[list[dict[str, t.Any]], list[Finding]]:
     """Every service that is expected or was ever seen, with its state; a gap for each whose numbers are missing."""
     wanted: dict[tuple[str, str, str], str] = {}
+    every_site = sorted({site for site, _host in states})
+    # Of a host that was never gathered, the site is known where there is only one.
+    elsewhere = every_site[0] if len(every_site) == 1 else ""
     for service in expected:
-        sites = [service["site"]] if service.get("site") else [site for site, host in states if host == service["host"]] or [""]
-        wanted.update({(site, service["host"], service["name" if "name" in service else "service"]): service["family"] for site in sites})
+        sites = [service["site"]] if service.get("site") else [site for site, host in states if host == service["host"]] or [elsewhere]
+        wanted.update({(site, service["host"], service["name"]): service["family"] for site in sites})
     if not expected:
         wanted = {(key[0], key[1], name): found.family for key, state in states.items() for name, found in state.services.items()}
     services, findings = [], []
