@@ -90,6 +90,7 @@ def load_images(engine: Engine, spool: Spool, images: Images) -> dict[str, t.Any
 def _load(engine: Engine, spool: Spool, plan: ImagePlan) -> dict[str, int]:
     """Load one image; where the layers that were left out did not do, the blobs of all its layers that are not here."""
     every = tuple(plan.image["layers"])
+    before = engine.image(plan.image["name"])
     attempts = [plan.missing] if plan.missing == every else [plan.missing, every]
     for layers in attempts:
         lacking = spool.lacking({layer["digest"]: layer["size"] for layer in layers})
@@ -98,8 +99,10 @@ def _load(engine: Engine, spool: Spool, plan: ImagePlan) -> dict[str, int]:
         problem = _try(engine, spool, plan.image, layers)
         if problem is None:
             return {}
-        # The containerd store keeps the tag of an image that it could not unpack.
-        engine.remove_image(plan.image["name"])
+        # The containerd store keeps the tag of an image that it could not unpack; an earlier image of this name stays.
+        after = engine.image(plan.image["name"])
+        if after is not None and (before is None or after.id != before.id):
+            engine.remove_image(plan.image["name"])
         if layers == every:
             raise CognitiveError(f"Image {plan.image['name']}: {problem}")
     return {}

@@ -94,10 +94,11 @@ class Spool:
         """By image ID, the blobs that were pushed for it."""
         try:
             with open(self._record, encoding="utf-8") as stream:
-                return dict(json.load(stream))
+                found = json.load(stream)
         except (FileNotFoundError, ValueError):
-            # Without the record more is sent than must be, and nothing goes wrong.
-            return {}
+            found = None
+        # Without the record more is sent than must be, and nothing goes wrong.
+        return {image: blobs for image, blobs in found.items() if isinstance(blobs, list)} if isinstance(found, dict) else {}
 
     def remember(self, image_id: str, blobs: t.Sequence[str], held: t.Collection[str]) -> None:
         """Note what was pushed for an image, and forget images that the engine no longer holds."""
