@@ -156,6 +156,11 @@ def test_models_come_first(download: Start, start: Start, tmp_path: Path, capsys
     assert start(**needed) == 1
 
 
+def test_model_download_that_goes_on_to_serve_is_never_ready(download: Start, served: list[Service]) -> None:
+    assert download("DownloadLicense=False", "DownloadModel=True", SIM_AFTER_DOWNLOAD="serve", SIM_READY_DELAY="0") == 0
+    assert served[0].ready()[0] is False
+
+
 def test_disk_log(download: Start, start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert download() == 0
     assert start("Logging:Disk:Format=xml") == 1

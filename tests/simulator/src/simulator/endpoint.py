@@ -41,8 +41,6 @@ def request_license(billing: str, key: str, question: dict[str, str], proxies: t
         good = False
     if not good:
         raise Refused(BAD_ENDPOINT)
-    if not key:
-        raise Refused(_refusal("Invalid"))
     request = urllib.request.Request(
         billing.rstrip("/") + LICENSE_PATH,
         data=json.dumps(question).encode(),
