@@ -33,6 +33,7 @@ MAX_HEADER = 1 << 20
 BLOCK = 1 << 20
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
+_CONFIG = re.compile(r"([0-9a-f]{64})\.json")
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 
 
@@ -87,7 +88,7 @@ class _ChunkReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:  # type: ignore[override]
+    def read(self, size: int = -1) -> bytes:
         if not self._rest:
             chunk = next(self._chunks, b"")
             if len(chunk) <= size:
@@ -132,13 +133,14 @@ class SaveReader:
         if not member.isreg() or member.issparse():
             raise CognitiveError(f"The engine's archive has a member {name[:80]!r} that is neither file, directory nor link; it is not read.")
         blob = _BLOB.fullmatch(name)
+        digest = blob or _CONFIG.fullmatch(name)
         known = self._store.known("sha256:" + blob.group(1)) if blob else None
         if known is not None:
             self._layers[name] = known
             return
         self._read_member(archive, member, name)
-        if blob:
-            self._check_name(name, "sha256:" + blob.group(1))
+        if digest:
+            self._check_name(name, "sha256:" + digest.group(1))
 
     def _read_member(self, archive: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> None:
         stream = t.cast(t.BinaryIO, archive.extractfile(member))
@@ -157,10 +159,10 @@ class SaveReader:
 
     def _check_name(self, name: str, digest: str) -> None:
         if name in self._documents:
-            found = (_oci.digest_of(self._documents[name]),)
+            found = [_oci.digest_of(self._documents[name])]
         else:
             layer = self._layers[name]
-            found = tuple(value for value in (layer.digest, layer.diff_id) if value)
+            found = [value for value in (layer.digest, layer.diff_id) if value]
         if digest not in found:
             raise CognitiveError(f"The engine's archive has {name}, whose content is {found[0]}; the engine's store is damaged: remove the image and pull it again.")
 

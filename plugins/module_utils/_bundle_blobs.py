@@ -32,6 +32,12 @@ class BlobWriter:
         self.directory = directory
         self._held = held
         self.written: dict[str, int] = {}
+        self._begun = 0
+
+    def begin(self) -> str:
+        """A name that no blob has."""
+        self._begun += 1
+        return os.path.join(self.directory, f".{self._begun}")
 
     def path(self, digest: str) -> str:
         """Where a blob that was written lies."""
@@ -94,8 +100,8 @@ class _Beside:
         self.size = 0
 
     def __enter__(self) -> _Beside:
-        handle, self._name = tempfile.mkstemp(prefix=".", dir=self._writer.directory)
-        self._file = os.fdopen(handle, "wb", buffering=0)
+        self._name = self._writer.begin()
+        self._file = open(self._name, "xb", buffering=0)  # pylint: disable=consider-using-with # closed in __exit__
         return self
 
     def write(self, data: bytes) -> None:
@@ -108,7 +114,6 @@ class _Beside:
     def keep(self, digest: str) -> tuple[str, int]:
         """Give the file its name, unless the bundle has that blob already; digest and size."""
         if not self._writer._has(digest, self.size):  # pylint: disable=protected-access
-            os.fchmod(self._file.fileno(), 0o644)
             os.fsync(self._file.fileno())
             os.rename(self._name, self._writer.path(digest))
             self._writer.written[digest] = self.size

@@ -94,13 +94,10 @@ class BundleDirectory:
         """Refuse a directory that holds what no export put there: the next step takes away all that no bundle names."""
         is_bundle = os.path.isfile(os.path.join(self.path, _bundle.CATALOGUE))
         for relative in self._files():
+            path = os.path.join(self.path, relative)
             ours = is_bundle and (relative in DOCUMENTS or os.path.dirname(relative) == _bundle.BLOBS)
-            if not ours and os.path.join(self.path, relative).startswith(self._workspace + os.sep):
-                continue
-            if not ours:
-                raise CognitiveError(
-                    f"{os.path.join(self.path, relative)} is not part of a bundle; move it away, or name an empty or new directory for the bundle."
-                )
+            if not ours and not path.startswith(self._workspace + os.sep):
+                raise CognitiveError(f"{path} is not part of a bundle; move it away, or name an empty or new directory for the bundle.")
 
     def _files(self) -> list[str]:
         return sorted(os.path.relpath(os.path.join(parent, name), self.path) for parent, _names, leaves in os.walk(self.path) for name in leaves)

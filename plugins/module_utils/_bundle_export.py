@@ -28,17 +28,31 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._errors import Co
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Signer
 
 # An image that was committed from a configured container would carry its key into the bundle.
-SECRET_VARIABLES = ("apikey", "api_key", "billing_key")
+SECRETS = ("apikey", "api_key")
 
 
 class EngineImage(t.Protocol):
     """An image of an engine, as far as an export looks at it."""
 
-    id: str
-    repo_digests: tuple[str, ...]
-    diff_ids: tuple[str, ...]
-    os: str
-    architecture: str
+    @property
+    def id(self) -> str:
+        """Its ID in the engine."""
+
+    @property
+    def repo_digests(self) -> tuple[str, ...]:
+        """By which digests registries know it."""
+
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """Its uncompressed layers, base first."""
+
+    @property
+    def os(self) -> str:
+        """Operating system that it is for."""
+
+    @property
+    def architecture(self) -> str:
+        """Machine that it is for."""
 
 
 class ImageSource(t.Protocol):
@@ -145,13 +159,14 @@ class Export:
         before = {image["name"]: image for image in self._before.images}
         for wanted in self._wanted:
             identity = self._identities[wanted.name]
-            held = next((image for image in self._before.images if _is_same(image, identity)), None)
+            by_name = before.get(wanted.name)
+            candidates = ([by_name] if by_name else []) + self._before.images
+            held = next((image for image in candidates if _is_same(image, identity)), None)
             if held is None:
                 to_save.append(wanted)
-                self._reasons.append(f"image {wanted.name} {'is another one now' if wanted.name in before else 'is not in the bundle'}")
+                self._reasons.append(f"image {wanted.name} {'is another one now' if by_name else 'is not in the bundle'}")
             else:
-                same_name = before.get(wanted.name, {}).get("manifest") == held["manifest"]
-                if not same_name:
+                if held is not by_name:
                     self._reasons.append(f"image {wanted.name} is in the bundle under another name")
                 kept.images.append(t.cast(_oci.Image, {**held, "name": wanted.name, "family": wanted.family, "tag": wanted.tag}))
         wanted_trees = {(source.kind, source.family, source.tag) for source in self._sources}
@@ -231,7 +246,8 @@ class Export:
 
     def _keep(self, wanted: WantedImage, saved: SavedImage, writer: BlobWriter) -> _oci.Image:
         identity = self._identities[wanted.name]
-        if tuple(layer["diff_id"] for layer in saved.layers) != tuple(identity.diff_ids):
+        now = self._engine.image(wanted.name)
+        if now is None or now.id != identity.id or tuple(layer["diff_id"] for layer in saved.layers) != tuple(identity.diff_ids):
             raise CognitiveError(f"Image {wanted.name} became another one while it was exported; run the export again.")
         _refuse_secrets(wanted.name, saved.config)
         manifest = saved.manifest or _oci.image_manifest(saved.config, saved.layers, made_here=True)
@@ -319,7 +335,9 @@ def _title(tree: t.Mapping[str, t.Any]) -> str:
 
 def _refuse_secrets(name: str, config: bytes) -> None:
     settings = _oci.decode(config, f"Config of {name}").get("config")
-    for variable in (settings or {}).get("Env") or []:
-        key, _equals, value = str(variable).partition("=")
-        if value and key.lower() in SECRET_VARIABLES:
+    if not isinstance(settings, dict):
+        return
+    for word in [*(settings.get("Env") or []), *(settings.get("Entrypoint") or []), *(settings.get("Cmd") or [])]:
+        key, _equals, value = str(word).partition("=")
+        if value and key.lstrip("-").lower() in SECRETS:
             raise CognitiveError(f"Image {name} has {key} set in its configuration, and a bundle never holds a key; export the image as it was pulled.")

@@ -23,9 +23,17 @@ BLOCK = 1 << 20
 class ImageIdentity(t.Protocol):
     """What tells one image from another of the same name."""
 
-    id: str
-    repo_digests: tuple[str, ...]
-    diff_ids: tuple[str, ...]
+    @property
+    def id(self) -> str:
+        """Its ID in the engine."""
+
+    @property
+    def repo_digests(self) -> tuple[str, ...]:
+        """By which digests registries know it."""
+
+    @property
+    def diff_ids(self) -> tuple[str, ...]:
+        """Its uncompressed layers, base first."""
 
 
 class TreeSource:

@@ -49,8 +49,16 @@ def verify(path: str, verifier: Verifier) -> Verdict:
     present = _present(path, verdict)
     for name in sorted(set(present) - set(listed) - {_bundle.LIST, _bundle.SIGNATURE}):
         verdict.faults.append(f"{os.path.join(path, name)} is not in the signed list; it does not belong to the bundle, take it away.")
-    whole = _check_files(path, listed, present, verdict)
-    _check_documents(path, whole, present, verdict)
+    wrong = _compare(path, listed, present, verdict)
+    whole = {name for name in listed if present.get(name) is not None and name not in wrong}
+    try:
+        sizes = _described_sizes(path, whole)
+    except CognitiveError as error:
+        verdict.faults.append(str(error))
+        return verdict
+    _report(path, listed, present, wrong, sizes, verdict)
+    if not verdict.faults:
+        _check_documents(path, verdict)
     return verdict
 
 
@@ -69,9 +77,9 @@ def _read(path: str, name: str) -> bytes:
         raise CognitiveError(f"{os.path.join(path, name)} cannot be read ({error.strerror}); {_AGAIN}, or see that this user may read it.") from error
 
 
-def _present(path: str, verdict: Verdict) -> dict[str, int]:
-    """Every plain file below C(path) and its size; what is neither file nor directory is a fault."""
-    found: dict[str, int] = {}
+def _present(path: str, verdict: Verdict) -> dict[str, int | None]:
+    """Every plain file below C(path) and its size; what is neither file nor directory is a fault, and has no size."""
+    found: dict[str, int | None] = {}
 
     def refuse(error: OSError) -> None:
         raise CognitiveError(f"{error.filename} cannot be read ({error.strerror}); see that this user may read the bundle.") from error
@@ -83,40 +91,40 @@ def _present(path: str, verdict: Verdict) -> dict[str, int]:
             if stat.S_ISREG(entry.st_mode):
                 found[os.path.relpath(full, path)] = entry.st_size
             elif not stat.S_ISDIR(entry.st_mode):
+                found[os.path.relpath(full, path)] = None
                 verdict.faults.append(f"{full} is a link or a device; a bundle holds plain files only, do not use this one.")
     return found
 
 
-def _check_files(path: str, listed: t.Mapping[str, str], present: t.Mapping[str, int], verdict: Verdict) -> set[str]:
-    """Compare every listed file with the list; those that are as it says."""
-    whole: set[str] = set()
-    wrong: list[str] = []
-    names = [name for name in listed if name in present]
+def _compare(path: str, listed: t.Mapping[str, str], present: t.Mapping[str, int | None], verdict: Verdict) -> dict[str, str]:
+    """Read every listed file that is there; those that are not as the list says, with what is wrong."""
+    wrong: dict[str, str] = {}
+    names = [name for name in listed if present.get(name) is not None]
     with concurrent.futures.ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:
         for name, found in zip(names, pool.map(_checksum, [os.path.join(path, name) for name in names])):
             verdict.files += 1
-            verdict.size += present[name]
+            verdict.size += present[name] or 0
             if isinstance(found, OSError):
-                verdict.faults.append(f"{os.path.join(path, name)} cannot be read ({found.strerror}); copy it again, or use another medium.")
-            elif found == listed[name]:
-                whole.add(name)
-            else:
-                wrong.append(name)
-    sizes = _described_sizes(path, whole) if wrong or len(names) < len(listed) else {}
-    for name in sorted(set(listed) - set(names)):
-        size = f" ({sizes[name]} bytes)" if name in sizes else ""
-        verdict.faults.append(f"{os.path.join(path, name)}{size} is missing; {_AGAIN}.")
-    for name in wrong:
-        if sizes.get(name, present[name]) != present[name]:
-            verdict.faults.append(f"{os.path.join(path, name)} has {present[name]} bytes and should have {sizes[name]}; {_AGAIN}.")
-        else:
-            verdict.faults.append(f"{os.path.join(path, name)} was altered: its checksum is not the one in the signed list; {_AGAIN}.")
-    for name in sorted(whole):
-        directory, _slash, leaf = name.rpartition("/")
-        if directory == _bundle.BLOBS and leaf != listed[name]:
-            verdict.faults.append(f"{os.path.join(path, name)} is not named by its own checksum; {_AGAIN}.")
-            whole.discard(name)
-    return whole
+                wrong[name] = f"cannot be read ({found.strerror}); copy it again, or use another medium."
+            elif found != listed[name]:
+                wrong[name] = f"was altered: its checksum is not the one in the signed list; {_AGAIN}."
+            elif name.startswith(_bundle.BLOBS + "/") and name != f"{_bundle.BLOBS}/{found}":
+                wrong[name] = f"is not named by its own checksum; {_AGAIN}."
+    return wrong
+
+
+def _report(
+    path: str, listed: t.Mapping[str, str], present: t.Mapping[str, int | None], wrong: t.Mapping[str, str], sizes: t.Mapping[str, int], verdict: Verdict
+) -> None:
+    """A sentence for every file that lacks or is not as it should be."""
+    for name in sorted({*listed, *sizes, _bundle.LAYOUT, _bundle.INDEX, _bundle.CATALOGUE}):
+        full, size = os.path.join(path, name), sizes.get(name)
+        if name not in present:
+            verdict.faults.append(f"{full}{f' ({size} bytes)' if size is not None else ''} is missing; {_AGAIN}.")
+        elif size is not None and present[name] is not None and present[name] != size:
+            verdict.faults.append(f"{full} has {present[name]} bytes and should have {size}; {_AGAIN}.")
+        elif name in wrong:
+            verdict.faults.append(f"{full} {wrong[name]}")
 
 
 def _checksum(path: str) -> str | OSError:
@@ -158,29 +166,17 @@ def _descriptors(document: t.Mapping[str, t.Any]) -> list[dict[str, t.Any]]:
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
-def _check_documents(path: str, whole: t.Collection[str], present: t.Mapping[str, int], verdict: Verdict) -> None:
-    """What the documents say must be there, and they must say the same."""
-    for name in (_bundle.LAYOUT, _bundle.INDEX, _bundle.CATALOGUE):
-        if name not in whole:
-            if name not in present:
-                verdict.faults.append(f"{os.path.join(path, name)} is missing; {_AGAIN}.")
-            return
+def _check_documents(path: str, verdict: Verdict) -> None:
+    """The documents, which are what was signed, must also be what a bundle needs, and say the same."""
     try:
         layout = _oci.decode(_read(path, _bundle.LAYOUT), os.path.join(path, _bundle.LAYOUT))
         if layout.get("imageLayoutVersion") != "1.0.0":
             verdict.faults.append(f"{os.path.join(path, _bundle.LAYOUT)} is not of OCI image layout 1.0.0; {_AGAIN}.")
         index = _oci.decode(_read(path, _bundle.INDEX), os.path.join(path, _bundle.INDEX))
-        for name, size in _described_sizes(path, whole).items():
-            if name not in present:
-                verdict.faults.append(f"{os.path.join(path, name)} ({size} bytes) is named by the bundle, but missing; {_AGAIN}.")
-            elif name in whole and present[name] != size:
-                verdict.faults.append(f"{os.path.join(path, name)} has {present[name]} bytes, and the bundle's documents say {size}; do not use this bundle.")
-        if verdict.faults:
-            return
         bundle = Bundle(path)
         said = {image["manifest"] for image in bundle.images()} | {tree["manifest"] for tree in bundle.trees()}
         if said != {_oci.descriptor_parts(entry, _bundle.INDEX)[0] for entry in index.get("manifests") or []}:
-            verdict.faults.append(f"{os.path.join(path, _bundle.CATALOGUE)} and {_bundle.INDEX} do not name the same content; do not use this bundle.")
+            verdict.faults.append(f"{os.path.join(path, _bundle.CATALOGUE)} and {_bundle.INDEX} do not name the same content; {_AGAIN}.")
     except CognitiveError as error:
         verdict.faults.append(str(error))
 
