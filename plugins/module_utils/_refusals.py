@@ -28,27 +28,115 @@ class Refusal:
 
 # The first that matches counts: what says more comes before what says less.
 REFUSALS = (
-    Refusal(r"provided license path was not found", "it finds no license directory", "put the license of this very image in place, as site does"),
-    Refusal(r"status '?Mismatch|not intended for the given container type", "the key belongs to a resource of another kind", "use the key of a resource with the commitment tier for this family"),
-    Refusal(r"status '?OutOfQuota|out of quota", "the resource is out of quota", "buy more units of the commitment plan"),
-    Refusal(r"ContainerUseUnauthorized", "the resource may not be used for this container", "ask Microsoft to approve it for disconnected containers"),
-    Refusal(r"status '?Invalid|Api Key is invalid|status code:? 401|\b401 \(?Unauthorized", "the key or the endpoint is wrong", "see Keys and Endpoint of the Azure resource"),
-    Refusal(r"Invalid Billing Endpoint URI", "it got no valid endpoint", "see Keys and Endpoint of the Azure resource"),
-    Refusal(r"CouldNotConnect|Failed to reach endpoint|Name or service not known|Connection refused", "it does not reach the endpoint", "see the name, the proxy and the firewall between this machine and the endpoint"),
-    Refusal(r"Endpoint connection failed", "the endpoint did not answer as it should", "see that the endpoint is that of the Azure resource"),
-    Refusal(r"valid disconnected container license", "its license is missing, expired, altered or of another image or family", "renew the license and bring image and license together in one bundle"),
-    Refusal(r"container image is expired", "the image is too old", "use a newer version of the image"),
-    Refusal(r"Eula must be accepted|Missing EULA", "the license terms were not accepted", "leave the option eula to this collection"),
-    Refusal(r"Access to the path .* is denied|Permission denied|UnauthorizedAccess", "user 65532 may not use one of its directories", "let 65532 own the directories, as site does"),
-    Refusal(r"Missing parameter Languages", "the languages are missing", "name them, en among them"),
-    Refusal(r"context deadline exceeded", "the download of the models took more than an hour", "repeat it with fewer languages or on a faster line"),
-    Refusal(r"[Ii]llegal instruction", "the CPU lacks an instruction set that it needs", "run it on a host with AVX2"),
+    Refusal(
+        r"provided license path was not found",
+        "it finds no license directory",
+        "put the license of this very image in place, as site does",
+    ),
+    Refusal(
+        r"status '?Mismatch|not intended for the given container type",
+        "the key belongs to a resource of another kind",
+        "use the key of a resource with the commitment tier for this family",
+    ),
+    Refusal(
+        r"status '?OutOfQuota|out of quota",
+        "the resource is out of quota",
+        "buy more units of the commitment plan",
+    ),
+    Refusal(
+        r"ContainerUseUnauthorized|UnsupportedFeature",
+        "the resource may not be used for this container",
+        "ask Microsoft to approve it for disconnected containers",
+    ),
+    Refusal(
+        r"status '?BillingEndpointBusy",
+        "the endpoint is busy",
+        "run it again in some minutes",
+    ),
+    Refusal(
+        r"certificate verify failed|remote certificate is invalid|SSL connection could not be established",
+        "the certificate of the endpoint is not trusted",
+        "let no proxy on the way inspect TLS, and see that the endpoint is that of the Azure resource",
+    ),
+    Refusal(
+        r"status '?CouldNotConnect|Failed to reach endpoint|Name or service not known|name resolution|Connection refused|No route to host",
+        "it does not reach the endpoint",
+        "see the name, the proxy and the firewall between this machine and the endpoint",
+    ),
+    Refusal(
+        r"Invalid Billing Endpoint URI",
+        "it got no valid endpoint",
+        "see Keys and Endpoint of the Azure resource",
+    ),
+    Refusal(
+        r"status '?Invalid|Api Key is invalid|status code:? 401|\b401 \(?Unauthorized|Metering attempt failed",
+        "the key or the endpoint is wrong",
+        "see Keys and Endpoint of the Azure resource",
+    ),
+    Refusal(
+        r"Endpoint connection failed",
+        "the endpoint did not answer as it should",
+        "see that the endpoint is that of the Azure resource",
+    ),
+    Refusal(
+        r"valid disconnected container license",
+        "its license is missing, expired, altered or of another image or family",
+        "renew the license and bring image and license together in one bundle",
+    ),
+    Refusal(
+        r"container image is expired",
+        "the image is too old",
+        "use a newer version of the image",
+    ),
+    Refusal(
+        r"Eula must be accepted|Missing EULA",
+        "the license terms were not accepted",
+        "leave the option eula to this collection",
+    ),
+    Refusal(
+        r"Access to the path .* is denied|Permission denied|UnauthorizedAccess",
+        "the user of the container (65532 as a rule) may not use one of its directories",
+        "give the directory to that user, as site does",
+    ),
+    Refusal(
+        r"Missing parameter Languages",
+        "the languages are missing",
+        "name them, en among them",
+    ),
+    Refusal(
+        r"context deadline exceeded",
+        "the download of the models took more than an hour",
+        "repeat it with fewer languages or on a faster line",
+    ),
+    Refusal(
+        r"illegal instruction",
+        "the CPU lacks an instruction set that it needs",
+        "run it on a host with AVX2",
+    ),
 )
+_OUT_OF_MEMORY = Refusal("", "it was killed for want of memory", "give the service more memory, at least the recommended size of its family")
+_ILLEGAL_INSTRUCTION = Refusal("", "the CPU lacks an instruction set that it needs", "run it on a host with AVX2")
+# 128 and the number of the signal, as an engine reports a process that was killed by one.
+_EXIT_ILLEGAL_INSTRUCTION = 132
+_LISTENING = re.compile(r"Now listening on: https?://[^\s]*:(\d+)")
 
 
-def find_refusal(text: str) -> Refusal | None:
-    """The first known refusal in C(text), a container's log or answer."""
-    return next((refusal for refusal in REFUSALS if re.search(refusal.pattern, text, re.IGNORECASE)), None)
+def find_refusal(text: str, state: t.Mapping[str, t.Any] | None = None) -> Refusal | None:
+    """The first known refusal in C(text), a container's log or answer, or in the C(state) that its engine reports."""
+    if state and state.get("OOMKilled"):
+        return _OUT_OF_MEMORY
+    found = next((refusal for refusal in REFUSALS if re.search(refusal.pattern, text, re.IGNORECASE)), None)
+    if found is None and state and state.get("ExitCode") == _EXIT_ILLEGAL_INSTRUCTION:
+        return _ILLEGAL_INSTRUCTION
+    return found
+
+
+def find_other_port(log: str, expected: int) -> Refusal | None:
+    """Whether the container says that it listens on another port than its family should."""
+    ports = [int(port) for port in _LISTENING.findall(log)]
+    if not ports or expected in ports:
+        return None
+    return Refusal("", f"it listens on port {ports[-1]} and not on {expected}", "override the field port of its family in cognitive_families")
 
 
 def last_lines(text: str, count: int = 5, secrets: t.Iterable[str] = ()) -> str:
@@ -57,4 +145,4 @@ def last_lines(text: str, count: int = 5, secrets: t.Iterable[str] = ()) -> str:
         if secret:
             text = text.replace(secret, "***")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " | ".join(lines[-count:])
+    return " | ".join(line[:300] for line in lines[-count:])

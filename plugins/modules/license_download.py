@@ -14,7 +14,8 @@ description:
     whether the container ends by itself or stays up. The container is removed in any case.
   - The license directory is opaque. It is put in place whole or not at all; a record of image, time and checksums is kept beside it.
   - A license that is there for this very image, and not near its declared end, is left alone.
-  - The key reaches the container as environment, and nothing else.
+  - What the container is known to say when it refuses is told as cause and cure, with the end of its log.
+  - The key reaches the container as environment, and nothing else. What a run that was killed leaves, the next run takes away.
 author:
   - the airgap.cognitive authors
 extends_documentation_fragment:
@@ -64,7 +65,9 @@ options:
     description: Network of the engine for the run; without it the engine's default.
     type: str
   environment:
-    description: Further environment for the run, for example C(HTTPS_PROXY).
+    description:
+      - Further environment for the run, for example C(HTTPS_PROXY).
+      - It can be seen in the log of a run, so write no password into it.
     type: dict
     default: {}
   renew_before:
@@ -79,9 +82,15 @@ options:
     type: bool
     default: false
   timeout:
-    description: Seconds until a step must be done; models can take long.
-    type: int
+    description: Seconds until each run of the image must be done; models can take long.
+    type: float
     default: 900
+  settle:
+    description:
+      - Seconds for which nothing may change in the directory, before it counts as whole while the container still runs.
+      - A container that ends by itself is not waited for.
+    type: float
+    default: 5
   pull:
     description: When to pull the image from its registry.
     type: str
@@ -93,7 +102,7 @@ EXAMPLES = r"""
 - name: Download the license of the sentiment container
   airgap.cognitive.license_download:
     family: sentiment
-    tag: 3.0-en
+    tag: "3.0-en"
     image: registry.example.com/azure-cognitive-services/textanalytics/sentiment:3.0-en
     endpoint: "{{ vault_resources.sentiment.endpoint }}"
     api_key: "{{ vault_resources.sentiment.api_key }}"
@@ -117,57 +126,72 @@ files:
 """
 
 import datetime
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
+from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine, EngineImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._family import Catalogue
-from ansible_collections.airgap.cognitive.plugins.module_utils._license import Request, download, files_of, read_record, reason_to_download, write_record
+from ansible_collections.airgap.cognitive.plugins.module_utils._license import (
+    Request,
+    download,
+    files_of,
+    leftovers,
+    read_record,
+    reason_to_download,
+    sweep,
+    write_record,
+)
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
+
+_PASSED_ON = ("tag", "image", "endpoint", "api_key", "network", "renew_before", "ends", "timeout", "settle")
 
 
 def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Take the license where there is a reason to."""
-    family = Catalogue(params["families"]).get(params["family"])
-    kinds = sorted({step["kind"] for step in family.downloads})
-    if "models" in kinds and not params["models_path"]:
-        raise CognitiveError(f"License of {family.name} {params['tag']}: the family needs models; say with models_path where they go.")
     request = Request(
-        family=family,
+        family=Catalogue(params["families"]).get(params["family"]),
+        # An engine takes mounts by their whole path.
+        path=os.path.abspath(params["path"]),
+        models_path=os.path.abspath(params["models_path"]) if params["models_path"] else None,
         environment={str(key): str(value) for key, value in params["environment"].items()},
-        **{key: params[key] for key in ("tag", "image", "endpoint", "api_key", "path", "models_path", "network", "timeout")},
+        **{key: params[key] for key in _PASSED_ON},
     )
+    request.check()
     engine = Engine(params["docker_host"])
     image = engine.image(request.image)
     if params["pull"] == "always" or (image is None and params["pull"] == "missing"):
         if check_mode and image is None:
-            return _result(request, kinds, "its image is to be pulled")
+            return _result(request, None, "its image is to be pulled first", before=read_record(request), check_mode=True)
         if not check_mode:
             engine.pull(request.image)
             image = engine.image(request.image)
     if image is None:
-        raise CognitiveError(f"Image {request.image} is not in the engine; pull it, or let this module do so with pull=missing.")
-    today = datetime.datetime.now(datetime.timezone.utc).date()
-    reason = reason_to_download(request, image, params["force"], params["renew_before"], params["ends"], today)
-    if reason and not check_mode:
-        download(engine, request, image, params["ends"])
-    if reason is None:
-        record = read_record(request) or {}
-        if record.get("ends") != params["ends"]:
-            reason = "its declared end is another one"
-            if not check_mode:
-                write_record(request, image, params["ends"], record["files"], record["downloaded"])
-    return _result(request, kinds, reason)
+        raise CognitiveError(f"Image {request.image} is not in the engine; pull it, or let this module do so with pull: missing.")
+    before = read_record(request)
+    reason = reason_to_download(request, image, params["force"], datetime.datetime.now(datetime.timezone.utc).date())
+    if reason:
+        if not check_mode:
+            download(engine, request, image)
+    elif leftovers(engine, request):
+        reason = "an earlier run was killed, and its container was still there"
+        if not check_mode:
+            sweep(engine, request)
+    elif before and before.get("ends") != request.ends:
+        reason = "its declared end is another one"
+        if not check_mode:
+            write_record(request, {**before, "ends": request.ends})
+    return _result(request, image, reason, before, check_mode)
 
 
-def _result(request: Request, kinds: list[str], reason: str | None) -> dict[str, t.Any]:
+def _result(request: Request, image: EngineImage | None, reason: str | None, before: dict[str, t.Any] | None, check_mode: bool) -> dict[str, t.Any]:
     title = f"license of {request.family.name} {request.tag}"
     return {
         "changed": reason is not None,
         "reason": reason,
-        "msg": f"The {title} was taken: {reason}." if reason else f"The {title} is there.",
+        "msg": f"The {title} {'would be' if check_mode else 'was'} taken or put right: {reason}." if reason else f"The {title} is there.",
         "files": len(files_of(request.path)),
         "trees": [
             {
@@ -178,10 +202,25 @@ def _result(request: Request, kinds: list[str], reason: str | None) -> dict[str,
                 "path": request.directory(kind),
                 "metadata": request.record_path if kind == "license" else None,
             }
-            for kind in kinds
+            for kind in sorted(request.kinds)
         ],
-        "diff": {"before": {title: reason} if reason else {}, "after": {title: "of this image"} if reason else {}},
+        "diff": {"before": _side(title, before), "after": _after(request, title, image, reason, before)},
     }
+
+
+def _side(title: str, record: t.Mapping[str, t.Any] | None) -> dict[str, t.Any]:
+    """One side of a diff."""
+    return {title: {key: record.get(key) for key in ("image_id", "downloaded", "ends")}} if record else {}
+
+
+def _after(request: Request, title: str, image: EngineImage | None, reason: str | None, before: dict[str, t.Any] | None) -> dict[str, t.Any]:
+    if reason is None:
+        return _side(title, before)
+    now = read_record(request)
+    if now != before:
+        return _side(title, now)
+    # In check mode nobody knows when it will be.
+    return _side(title, {"image_id": image.id if image else None, "downloaded": "in a run without check mode", "ends": request.ends})
 
 
 def main() -> None:
@@ -201,7 +240,8 @@ def main() -> None:
             "renew_before": {"type": "int", "default": 30},
             "ends": {"type": "str"},
             "force": {"type": "bool", "default": False},
-            "timeout": {"type": "int", "default": 900},
+            "timeout": {"type": "float", "default": 900},
+            "settle": {"type": "float", "default": 5},
             "pull": {"type": "str", "choices": ["missing", "never", "always"], "default": "missing"},
             "docker_host": {"type": "str"},
         },
