@@ -41,6 +41,8 @@ BLOCK = 1 << 20
 BATCH = 256 << 20
 # Most filesystems end at 255 bytes; escaped names may be three times as long as they were.
 _MOST_NAME = 200
+# Some formats are a file for each record.
+_MOST_IN_BATCH = 10_000
 
 Index = dict[str, dict[str, t.Any]]
 
@@ -192,11 +194,11 @@ def _shorten(name: str) -> str:
 
 
 def batches(files: t.Sequence[tuple[str, int]], limit: int = BATCH) -> t.Iterator[list[str]]:
-    """C(files) in portions of at most C(limit) bytes; one that is larger goes alone."""
+    """C(files) in portions of at most C(limit) bytes and a number of names that an argument has room for; one that is larger goes alone."""
     batch: list[str] = []
     size = 0
     for path, length in files:
-        if batch and size + length > limit:
+        if batch and (size + length > limit or len(batch) >= _MOST_IN_BATCH):
             yield batch
             batch, size = [], 0
         batch.append(path)
