@@ -47,7 +47,7 @@ def verify(path: str, verifier: Verifier) -> Verdict:
     verdict = Verdict(verifier.verify(data, _read(path, _bundle.SIGNATURE), os.path.join(path, _bundle.LIST)))
     listed = _bundle.read_list(data, os.path.join(path, _bundle.LIST))
     present = _present(path, verdict)
-    for name in sorted(set(present) - set(listed) - {_bundle.LIST, _bundle.SIGNATURE}):
+    for name in sorted(name for name, size in present.items() if size is not None and name not in {*listed, _bundle.LIST, _bundle.SIGNATURE}):
         verdict.faults.append(f"{os.path.join(path, name)} is not in the signed list; it does not belong to the bundle, take it away.")
     wrong = _compare(path, listed, present, verdict)
     whole = {name for name in listed if present.get(name) is not None and name not in wrong}

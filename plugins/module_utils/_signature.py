@@ -24,6 +24,8 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._errors import Co
 BUNDLE_NAMESPACE = "airgap.cognitive.bundle"
 
 _FINGERPRINT = re.compile(r"(SHA256:[A-Za-z0-9+/]+)")
+# ssh-keygen overlooks some changed bytes between the lines; a signature that is not as it was written is not one.
+_ARMOR = re.compile(rb"-----BEGIN SSH SIGNATURE-----\n(?:[A-Za-z0-9+/]+={0,2}\n)+-----END SSH SIGNATURE-----\n?")
 _PATTERN_CHARACTERS = set("*?!")
 
 
@@ -121,6 +123,8 @@ class SshVerifier:
 
 def _signed_with(document: bytes, signature: bytes, namespace: str) -> str | None:
     """Fingerprint of the key that made C(signature) for C(document), None where it is no signature for it."""
+    if not _ARMOR.fullmatch(signature):
+        return None
     with _signature_file(signature) as path:
         answer = _ssh_keygen(["-Y", "check-novalidate", "-n", namespace, "-s", path], document)
     match = _FINGERPRINT.search(answer.stdout.decode(errors="replace"))

@@ -97,6 +97,15 @@ def test_what_does_not_match_is_refused(keys, tmp_path, change):
         SshVerifier(allowed(tmp_path, f"me {public(keys, 'ours')}")).verify(document, b"" if change == "empty" else signature, "LIST")
 
 
+def test_a_signature_that_ssh_keygen_would_let_pass_is_refused(keys, tmp_path):
+    signature = SshSigner(str(keys / "ours")).sign(DOCUMENT)
+    verifier = SshVerifier(allowed(tmp_path, f"me {public(keys, 'ours')}"))
+    for position, byte in enumerate(signature):
+        if byte == ord("\n"):
+            with pytest.raises(CognitiveError, match="does not match its signature"):
+                verifier.verify(DOCUMENT, signature[:position] + b"\x0b" + signature[position + 1 :], "LIST")
+
+
 def test_a_file_that_is_not_there(keys, tmp_path):
     with pytest.raises(CognitiveError, match="Allowed-signers file .*/none is not there; write one line"):
         SshVerifier(str(tmp_path / "none"))
