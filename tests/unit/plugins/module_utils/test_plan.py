@@ -65,6 +65,10 @@ def test_the_classic_store_shares_a_chain_only_from_its_base():
     assert set(plan_images(engine, [FIRST.image]).missing_blobs) == digests(*FIRST.layers)
     engine.hold(Sample("test/other:2", BASE).image)
     assert set(plan_images(engine, [FIRST.image]).missing_blobs) == digests(FIRST.layers[1])
+    # As much of it as there is.
+    engine.hold(FIRST.image)
+    longer = Sample("test/one:3", BASE, ONE, TWO)
+    assert set(plan_images(engine, [longer.image]).missing_blobs) == digests(longer.layers[2])
 
 
 def test_the_containerd_store_shares_a_blob_wherever_it_is():

@@ -121,6 +121,7 @@ def test_a_link_or_a_file_in_its_place_gives_way_and_what_it_led_to_stays(spool,
     push(spool, tree)
     os.rename(tree["dest"], tmp_path / "elsewhere")
     os.symlink(tmp_path / "elsewhere", tree["dest"])
+    assert reason_to_act(tree) == "it is missing"
     push(spool, tree)
     assert not os.path.islink(tree["dest"]) and read(str(tmp_path / "elsewhere")) == FILES
     shutil.rmtree(tree["dest"])
