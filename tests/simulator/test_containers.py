@@ -129,7 +129,7 @@ class Bench:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def billing(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
+def endpoint(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[None]:
     # One run at a time in a checkout: names are the checkout's.
     lock = Path(__file__).open()
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -148,7 +148,7 @@ def billing(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Path]:
     path.write_text(json.dumps({"resources": entries}))
     path.chmod(0o600)
     subprocess.run([sys.executable, HERE / "billing.py", "start", "--name", BILLING, "--network", CONNECTED, "--resources", path], check=True)
-    yield path
+    yield
     sweep()
     lock.close()
 
@@ -182,7 +182,7 @@ def test_refused_key(bench: Bench, key: str, status: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("billing", "words"),
+    ("address", "words"),
     [
         ("", "Invalid Billing Endpoint URI."),
         ("https://nowhere.example", "Endpoint connection failed with status 'CouldNotConnect'."),
@@ -190,13 +190,13 @@ def test_refused_key(bench: Bench, key: str, status: str) -> None:
         (f"https://{BILLING}", "certificate verify failed"),
     ],
 )
-def test_bad_endpoint(bench: Bench, billing: str, words: str) -> None:
-    container = bench.download(Billing=billing)
+def test_bad_endpoint(bench: Bench, address: str, words: str) -> None:
+    container = bench.download(Billing=address)
     assert container.wait() == 1
     assert words in container.log()
 
 
-def test_download_over_http(bench: Bench, billing: Path) -> None:
+def test_download_over_http(bench: Bench) -> None:
     path = bench.root / "resources.json"
     path.write_text(json.dumps({"resources": [{"endpoint": "http://plain.example", "api_key": "good", "families": ["sentiment"]}]}))
     name = f"{BILLING}-http"
