@@ -79,9 +79,8 @@ def test_links_and_foreign_names_are_not_taken(spool, tmp_path):
 
 
 def test_a_second_push_is_refused_until_the_first_is_done(spool):
-    with spool.locked():
-        with pytest.raises(CognitiveError, match="another push to this host is at work"), Spool(spool.root).locked():
-            pass
+    with spool.locked(), pytest.raises(CognitiveError, match="another push to this host is at work"), Spool(spool.root).locked():
+        pass
     with Spool(spool.root).locked():
         pass
 
