@@ -307,4 +307,4 @@ def test_a_document_that_is_altered_is_not_read(place):
 def test_the_tool_names_the_collections_version():
     galaxy = (Path(_bundle.__file__).resolve().parents[2] / "galaxy.yml").read_text()
     found = re.search(r"^version: (\S+)$", galaxy, re.MULTILINE)
-    assert found and _bundle.TOOL == "airgap.cognitive " + found.group(1)
+    assert found and "airgap.cognitive " + found.group(1) == _bundle.TOOL
