@@ -39,11 +39,11 @@ class Container:
             return None
         return found
 
-    def log(self, lines: int = 200) -> str:
-        """The end of what it printed; nothing where it is gone."""
+    def log(self, lines: int = 200, since: int | None = None) -> str:
+        """The end of what it printed (C(since), in seconds since 1970); nothing where it is gone."""
         try:
             with self.engine.speaking():
-                return bytes(self.engine.api.logs(self.name, tail=lines)).decode("utf-8", "replace")
+                return bytes(self.engine.api.logs(self.name, tail=lines, since=since)).decode("utf-8", "replace")
         except docker.errors.NotFound:
             return ""
 

@@ -7,11 +7,14 @@
 """Waiting until services are ready, then reading whether they call themselves valid.
 
 C(/ready) answers 200 when a service takes queries. C(/status) answers 200 also where the license is
-not valid, so its body is read. (Source: "Install and run Docker containers", validating a container.)
+not valid, so its body is read. (Source: "Azure AI containers frequently asked questions" and
+"Disconnected containers frequently asked questions".)
 """
 
 from __future__ import annotations
 
+import datetime
+import http.client
 import json
 import time
 import typing as t
@@ -21,13 +24,17 @@ import urllib.request
 from ansible_collections.airgap.cognitive.plugins.module_utils._container import Container
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
-from ansible_collections.airgap.cognitive.plugins.module_utils._refusals import find_refusal, last_lines
+from ansible_collections.airgap.cognitive.plugins.module_utils._refusals import Refusal, find_other_port, find_refusal, last_lines
 
 Service = t.Mapping[str, t.Any]
 _POLL = 0.5
-_ONE_ANSWER = 10
+_ONE_ANSWER = 5
 # No answer of these two is longer; what is would be something else on that port.
 _LONGEST = 64 * 1024
+# The documented values of apiStatus that waiting does not change; "Unknown" is not among them.
+_LASTING = ("Invalid", "Mismatch", "CouldNotConnect", "OutOfQuota", "ContainerUseUnauthorized")
+# So many new starts are no accident.
+_RESTARTS = 3
 # A proxy that is set for the host has no business between it and its own services.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -46,10 +53,8 @@ def ask(url: str) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read(_LONGEST).decode("utf-8", "replace")
-    except (OSError, ValueError) as error:
-        return 0, str(getattr(error, "reason", error))
-    except Exception as error:  # pylint: disable=broad-exception-caught # http.client raises its own for what is not HTTP
-        return 0, str(error)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        return 0, str(getattr(error, "reason", "") or error or type(error).__name__)
 
 
 def look(service: Service) -> dict[str, t.Any]:
@@ -61,66 +66,106 @@ def look(service: Service) -> dict[str, t.Any]:
         "service": service["name"],
         "family": service["family"],
         "tag": service["tag"],
-        "address": f"{service['bind']}:{service['port']}",
+        "address": url.partition("://")[2] if service["bind"] not in ("0.0.0.0", "::") else f"{service['bind']}:{service['port']}",
         "ready": code == 200,
-        "ready_answer": f"{code} {body}".strip() if code != 200 else "200",
+        "answer": _shown(code, body),
         "api_status": None,
         "message": None,
+        "seconds": 0.0,
     }
     if state["ready"]:
         code, body = ask(url + "/status")
+        state["answer"] = _shown(code, body)
         try:
             answer = json.loads(body)
             state.update(api_status=str(answer["apiStatus"]), message=str(answer.get("apiStatusMessage", "")))
         except (ValueError, KeyError, TypeError, AttributeError):
-            state.update(message=f"{code} {body}"[:500])
+            pass
     return state
 
 
+def _shown(code: int, body: str) -> str:
+    return f"{code} {' '.join(body.split())}".strip()[:300] if code else f"nothing ({body[:300]})"
+
+
+class _Watch:
+    """One service that is waited for."""
+
+    def __init__(self, service: Service, engine: Engine | None) -> None:
+        self.service = service
+        self.container = Container(engine, service["name"]) if engine is not None else None
+        self.state: dict[str, t.Any] = {}
+        self.problem: str | None = None
+        self.done = False
+        self._restarts: int | None = None
+
+    def look(self, elapsed: float) -> None:
+        """Look once; after that the service is C(done) or there is more to wait for."""
+        self.state = look(self.service)
+        self.state["seconds"] = round(elapsed, 1)
+        if self.state["api_status"] == "Valid" or self.container is None:
+            self.done = True
+            return
+        found = self.container.inspect()
+        log = _log_of_this_start(self.container, found)
+        refusal = find_refusal(log, (found or {}).get("State")) or find_refusal(self.state["answer"])
+        lasting = self.state["api_status"] in _LASTING or (refusal is not None and refusal.final)
+        if lasting or self._is_dead(found) or elapsed > self.service["ready_timeout"]:
+            self.done = True
+            self.problem = self._explain(found, log, refusal)
+
+    def _is_dead(self, found: dict[str, t.Any] | None) -> bool:
+        """Whether the container is gone, or starts again and again: nothing to wait for."""
+        if found is None:
+            return True
+        restarts = int(found.get("RestartCount") or 0)
+        if self._restarts is None:
+            self._restarts = restarts
+        if found["State"].get("Restarting"):
+            return restarts >= _RESTARTS
+        # An engine calls a container running while it waits to start it again.
+        return not found["State"].get("Running") or restarts - self._restarts >= _RESTARTS
+
+    def _explain(self, found: dict[str, t.Any] | None, log: str, refusal: Refusal | None) -> str:
+        where = f"{self.service['host']}, service {self.service['name']}"
+        if found is None:
+            return f"{where}: there is no container of that name; deploy it with site."
+        if found["State"].get("Error"):
+            return f"{where}: Docker Engine did not start it: {found['State']['Error']}; put that right, and deploy it again."
+        if not self.state["ready"]:
+            refusal = refusal or find_other_port(log, self.service["container_port"])
+        what = f"{'/status' if self.state['ready'] else '/ready'} answers {self.state['answer']}; the container said: {last_lines(log) or 'nothing'}"
+        if refusal:
+            return f"{where}: {refusal.cause}; {refusal.cure}. {what}"
+        if not found["State"].get("Running") or found["State"].get("Restarting"):
+            return f"{where}: it ended with status {found['State'].get('ExitCode')}; read what it said. {what}"
+        return f"{where}: it is not {'valid' if self.state['ready'] else 'ready'} after {self.state['seconds']:g} s; wait longer with ready_timeout. {what}"
+
+
+def _log_of_this_start(container: Container, found: dict[str, t.Any] | None) -> str:
+    """What the container said since it started; what it said before an end that was put right does not count."""
+    started = str((found or {}).get("State", {}).get("StartedAt", ""))[:19]
+    try:
+        since = int(datetime.datetime.strptime(started, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=datetime.timezone.utc).timestamp())
+    except ValueError:
+        return container.log()
+    # Between two starts of one that ends at once there may be nothing yet.
+    return (container.log(since=since) if since > 0 else "") or container.log()
+
+
 def wait(services: t.Sequence[Service], engine: Engine | None) -> list[dict[str, t.Any]]:
-    """The states of C(services), as soon as all are valid; raises for the first that will not be. Without C(engine) one look is enough."""
+    """The states of C(services), as soon as all are valid; raises with every one that will not be. Without C(engine) one look is enough."""
     started = time.monotonic()
-    waiting = list(services)
-    states: dict[str, dict[str, t.Any]] = {}
-    while waiting:
-        for service in list(waiting):
-            state = states[service["name"]] = look(service)
-            state["seconds"] = round(time.monotonic() - started, 1)
-            if state["api_status"] == "Valid" or engine is None:
-                waiting.remove(service)
-            elif state["ready"] or time.monotonic() - started > service["ready_timeout"] or _is_dead(engine, service):
-                raise CognitiveError(_explain(engine, service, state), services=list(states.values()))
-        if waiting:
-            time.sleep(_POLL)
-    return [states[service["name"]] for service in services]
-
-
-def _is_dead(engine: Engine, service: Service) -> bool:
-    """Whether the container is gone, or starts again and again: nothing to wait for."""
-    container = _container(engine, service)
-    if container is None:
-        return True
-    with engine.speaking():
-        found = engine.api.inspect_container(container.id)
-    return not found["State"].get("Running") and (not found["State"].get("Restarting") or int(found.get("RestartCount") or 0) > 2)
-
-
-def _container(engine: Engine, service: Service) -> Container | None:
-    with engine.speaking():
-        listed = engine.api.containers(all=True, filters={"name": f"^/{service['name']}$"})
-    return Container(engine, listed[0]["Id"]) if listed else None
-
-
-def _explain(engine: Engine, service: Service, state: t.Mapping[str, t.Any]) -> str:
-    container = _container(engine, service)
-    log = container.log() if container else ""
-    refusal = find_refusal(log) or find_refusal(str(state["message"]))
-    said = last_lines(log) or "nothing, it is not there"
-    where = f"{service['host']}, service {service['name']}"
-    if state["ready"]:
-        problem = f"/status says {state['api_status']} ({state['message']})"
-    else:
-        problem = f"/ready answers {state['ready_answer'][:300]}"
-    if refusal:
-        return f"{where}: {refusal.cause}; {refusal.cure}. {problem}; the container said: {said}"
-    return f"{where}: it does not get ready, {problem}; read what the container said: {said}"
+    watches = [_Watch(service, engine) for service in services]
+    while True:
+        for watch in watches:
+            if not watch.done:
+                watch.look(time.monotonic() - started)
+        if all(watch.done for watch in watches):
+            break
+        time.sleep(_POLL)
+    states = [watch.state for watch in watches]
+    problems = [watch.problem for watch in watches if watch.problem]
+    if problems:
+        raise CognitiveError("\n".join(problems), services=states)
+    return states

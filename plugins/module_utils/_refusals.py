@@ -19,11 +19,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Refusal:
-    """C(cause) ends no sentence and C(cure) begins none, so that they fit into one."""
+    """C(cause) ends no sentence and C(cure) begins none, so that they fit into one.
+
+    C(final) is what does not go away by waiting, whatever the container tries.
+    """
 
     pattern: str
     cause: str
     cure: str
+    final: bool = False
 
 
 # The first that matches counts: what says more comes before what says less.
@@ -32,6 +36,7 @@ REFUSALS = (
         r"provided license path was not found",
         "it finds no license directory",
         "put the license of this very image in place, as site does",
+        final=True,
     ),
     Refusal(
         r"status '?Mismatch|not intended for the given container type",
@@ -82,16 +87,19 @@ REFUSALS = (
         r"valid disconnected container license",
         "its license is missing, expired, altered or of another image or family",
         "renew the license and bring image and license together in one bundle",
+        final=True,
     ),
     Refusal(
         r"container image is expired",
         "the image is too old",
         "use a newer version of the image",
+        final=True,
     ),
     Refusal(
         r"Eula must be accepted|Missing EULA",
         "the license terms were not accepted",
         "leave the option eula to this collection",
+        final=True,
     ),
     Refusal(
         r"Access to the path .* is denied|Permission denied|UnauthorizedAccess",
@@ -136,7 +144,7 @@ def find_other_port(log: str, expected: int) -> Refusal | None:
     ports = [int(port) for port in _LISTENING.findall(log)]
     if not ports or expected in ports:
         return None
-    return Refusal("", f"it listens on port {ports[-1]} and not on {expected}", "override the field port of its family in cognitive_families")
+    return Refusal("", f"the container listens on port {ports[-1]} and not on {expected}", "override the field port of its family in cognitive_families")
 
 
 def last_lines(text: str, count: int = 5, secrets: t.Iterable[str] = ()) -> str:

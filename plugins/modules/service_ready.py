@@ -11,7 +11,8 @@ short_description: Wait until the services of a host are ready and valid
 version_added: 0.1.0
 description:
   - Waits for C(/ready) of all services at once, then reads C(/status), which must say V(Valid).
-  - Fails with the service, what it answered, what its container said last, and the known cause where there is one.
+  - Fails with every service that will not be valid, what it answered, what its container said last, and the known cause where there is one.
+    It does not wait for what waiting cannot change, such as a container that starts again and again, or a license that is not valid.
   - In check mode it looks once, and does not wait.
 author:
   - the airgap.cognitive authors
@@ -62,7 +63,10 @@ services:
       description: The C(apiStatus) of C(/status), null where there is none.
       type: str
     message:
-      description: The C(apiStatusMessage), or what it answered instead.
+      description: The C(apiStatusMessage) of C(/status), null where there is none.
+      type: str
+    answer:
+      description: What C(/status) answered, or C(/ready) where that did not answer 200.
       type: str
     seconds:
       description: How long it took.

@@ -15,6 +15,8 @@ import tarfile
 import typing as t
 from dataclasses import dataclass, field
 
+from ansible_collections.airgap.cognitive.plugins.module_utils._archive import legacy_names
+
 SHAPES = ("legacy", "hybrid", "containerd")
 LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 LAYER_PLAIN = "application/vnd.oci.image.layer.v1.tar"
@@ -108,9 +110,9 @@ def _legacy(images: dict[str, SampleImage]) -> Archive:
         paths, chain = [], ""
         for number, layer in enumerate(image.layers):
             chain = sha256((chain + sha256(layer)).encode())
-            top = number == len(image.layers) - 1
-            directory = sha256((chain + (sha256(image.config) if top else "")).encode())
-            paths.append(f"{directory}/layer.tar")
+            foreseen = next((path for path, diff_id in legacy_names(image.diff_ids[: number + 2]).items() if diff_id == image.diff_ids[number]), None)
+            paths.append(foreseen or sha256((chain + sha256(image.config)).encode()) + "/layer.tar")
+            directory = paths[-1].partition("/")[0]
             if any(member.name == paths[-1] for member, _data in archive.members):
                 continue
             archive.add(f"{directory}/", kind=tarfile.DIRTYPE).add(f"{directory}/VERSION", b"1.0").add(f"{directory}/json", b"{}")

@@ -13,7 +13,7 @@ import tarfile
 import pytest
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _archive
-from ansible_collections.airgap.cognitive.plugins.module_utils._archive import SavedImage, SaveReader, StoredLayer
+from ansible_collections.airgap.cognitive.plugins.module_utils._archive import SavedImage, SaveReader, StoredLayer, legacy_names
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_samples import (
     SHAPES,
@@ -51,8 +51,8 @@ def chunks_of(data: bytes, size: int = 1000):
     return (data[start : start + size] for start in range(0, len(data), size))
 
 
-def read(archive: Archive | bytes, store: MemoryStore | None = None) -> SaveReader:
-    reader = SaveReader(store or MemoryStore())
+def read(archive: Archive | bytes, store: MemoryStore | None = None, names: dict[str, str] | None = None) -> SaveReader:
+    reader = SaveReader(store or MemoryStore(), names)
     reader.read(chunks_of(archive if isinstance(archive, bytes) else archive.tobytes()))
     return reader
 
@@ -94,6 +94,29 @@ def test_a_known_layer_is_not_read_again(shape):
     found = read(archive_of(IMAGES, shape), store).image("a:1")
     assert found.layers[0]["digest"] == known.digest
     assert "sha256:" + sha256(blob) not in store.taken
+
+
+def test_a_known_layer_of_a_legacy_archive_is_foreseen():
+    store = MemoryStore()
+    known = StoredLayer("sha256:" + "7" * 64, 5, "zstd", IMAGES["a:1"].diff_ids[0])
+    store.held[known.diff_id] = known
+    found = read(archive_of(IMAGES, "legacy"), store, legacy_names(IMAGES["a:1"].diff_ids)).image("a:1")
+    assert found.layers[0]["digest"] == known.digest
+    assert len(store.taken) == 2
+
+
+def test_names_in_a_legacy_archive():
+    """As Docker Engine 20.10.24 wrote them."""
+    diff_ids = [
+        "sha256:97c17a5cad6b7dd9ca7b62f9be65716ca22c3087d98c4b8082666a822f6b8f0f",
+        "sha256:14a799f650e854ef4e530c0f259866919eb0f1e2265030be36e2e7095f135fe1",
+        "sha256:898f6b0d63f78ad76745bc248811c21d8c487a7f9a571e01224a4c573d6cd0ca",
+    ]
+    assert list(legacy_names([*diff_ids, "sha256:" + "0" * 64]).items()) == [
+        ("a57fc141235574770c28969ec1c8e5cba7ea22719328bac8daac2ea28c723d15/layer.tar", diff_ids[0]),
+        ("5dd563e6572075a5a4ffd9d6dd5c82a5e378f95b4a0388c7cd1b6cfafb3b24d4/layer.tar", diff_ids[1]),
+        ("06342bbc6464b00a93017c14d05e56139158d382de1b1007bb8f80123725d9ab/layer.tar", diff_ids[2]),
+    ]
 
 
 def test_names_are_compared_as_the_engine_normalizes_them():

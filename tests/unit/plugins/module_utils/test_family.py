@@ -144,7 +144,10 @@ def test_a_family_of_the_inventory_has_the_common_defaults():
             {**NEW, "memory": {"minimum": "1x", "recommended": "2g"}},
             "family echo: memory.minimum: '1x' is not a size; write a number with a unit, for example 512m or 8g.",
         ),
-        ({**NEW, "license": "license"}, "family echo: license: 'license' is not a directory in the container; write a path that begins with / and has no colon."),
+        (
+            {**NEW, "license": "license"},
+            "family echo: license: 'license' is not a directory in the container; write a path that begins with / and has no colon.",
+        ),
         ({**NEW, "tag": {"pattern": "["}}, "family echo: tag.pattern: '[' is not a regular expression."),
         ({**NEW, "user": "nonroot"}, "family echo: user: 'nonroot' is not the number of a user."),
         ({**NEW, "options": []}, "family echo: options: [] is not a table of names and values."),

@@ -123,9 +123,7 @@ def test_services_of_hosts_and_images_each_once():
 def test_a_family_without_a_resource():
     with pytest.raises(CognitiveError) as wrong:
         resolve({"edge1": [SENTIMENT], "edge2": [SENTIMENT, LAYOUT]}, Catalogue(), Site(), resources=["di-layout"])
-    assert str(wrong.value) == (
-        "edge1, edge2: family sentiment has no Azure resource; add cognitive_resources.sentiment with its endpoint and api_key."
-    )
+    assert str(wrong.value) == ("edge1, edge2: family sentiment has no Azure resource; add cognitive_resources.sentiment with its endpoint and api_key.")
 
 
 def test_same_port_on_two_addresses_is_two_ports():
@@ -190,9 +188,7 @@ def test_two_services_of_one_name():
 
 
 def test_missing_and_wrong_companion():
-    assert mistakes_of(INVOICE) == [
-        "edge1, service invoice: it needs a service of family di-layout on the same host; add one to cognitive_services of edge1."
-    ]
+    assert mistakes_of(INVOICE) == ["edge1, service invoice: it needs a service of family di-layout on the same host; add one to cognitive_services of edge1."]
     assert mistakes_of(LAYOUT, SENTIMENT, {**INVOICE, "companions": {"di-layout": "sentiment-en"}}) == [
         "edge1, service invoice: its companion sentiment-en is not a service of family di-layout on this host; there are layout."
     ]
