@@ -27,28 +27,33 @@ class ActionModule(PushAction):
         _validation, args = self.validate_argument_spec(_ARGUMENTS)
         bundle = Bundle(args["bundle"])
         images = [bundle.image(name) for name in dict.fromkeys(args["images"])]
-        host = task_vars["inventory_hostname"]
         plan = self._on_host(_MODULE, args, {"name": "plan", "images": images}, task_vars)
-        todo = [image["name"] for image in plan["images"] if image["reason"]]
+        todo = [image for image in plan["images"] if image["reason"]]
         result = {
             "changed": bool(todo),
             "msg": f"{len(todo)} of {len(images)} images to load, {len(plan['lacking'])} layers to send." if todo else "The engine holds every image.",
             "images": plan["images"],
             "engine": plan["engine"],
             "room": plan["room"],
+            "send_bytes": sum(plan["lacking"].values()) - sum(plan["begun"].values()),
             "sent_bytes": 0,
-            "diff": {"before": dict.fromkeys(todo, "not as in the bundle"), "after": dict.fromkeys(todo, "as in the bundle")},
+            "diff": {"before": {image["name"]: image["before"] for image in todo}, "after": {image["name"]: image["id"] for image in todo}},
         }
-        if not todo or self._task.check_mode:
+        if self._task.check_mode or not (todo or plan["leftovers"]):
             return result
-        wanted = [image for image in images if image["name"] in todo]
-        small = documents(bundle, [digest for image in wanted for digest in (image["manifest"], image["config"])])
-        lacking = plan["lacking"]
-        # A difference that did not take is followed once by all layers of its image.
-        for _attempt in range(1 + len(wanted)):
-            result["sent_bytes"] += self._send(bundle, lacking, plan["incoming"], host)
-            answer = self._on_host(_MODULE, args, {"name": "load", "images": wanted, "documents": small}, task_vars)
-            lacking = answer["lacking"]
-            if not lacking:
-                return result
-        return {**result, "failed": True, "msg": f"{host}: {len(lacking)} blobs do not arrive whole; verify the bundle, then run again."}
+        named = {image["name"] for image in todo}
+        small = documents(bundle, [digest for image in images if image["name"] in named for digest in (image["manifest"], image["config"])])
+
+        def load(answer: dict[str, t.Any]) -> dict[str, t.Any]:
+            step = {"name": "load", "images": images, "documents": small, "whole": answer.get("whole", [])}
+            return self._on_host(_MODULE, args, step, task_vars)
+
+        sent, answers = self._send_and_finish(bundle, args["spool"], plan, load)
+        loaded = [name for answer in answers for name in answer["loaded"]]
+        return {
+            **result,
+            # Another push may have been faster.
+            "changed": bool(loaded),
+            "msg": f"{len(loaded)} of {len(images)} images loaded." if loaded else "The engine holds every image.",
+            "sent_bytes": sent,
+        }

@@ -15,7 +15,21 @@ from ansible_collections.airgap.cognitive.plugins.plugin_utils._transfer import 
 _MODULE = "airgap.cognitive.tree_push"
 _ARGUMENTS = {
     "bundle": {"type": "path", "required": True},
-    "trees": {"type": "list", "elements": "dict", "required": True},
+    "trees": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "kind": {"type": "str", "choices": ["license", "models"], "required": True},
+            "family": {"type": "str", "required": True},
+            "tag": {"type": "str", "required": True},
+            "dest": {"type": "path", "required": True},
+            "owner": {"type": "int", "default": 65532},
+            "group": {"type": "int", "default": 65532},
+            "mode": {"type": "str", "default": "0440"},
+            "directory_mode": {"type": "str", "default": "0550"},
+        },
+    },
     "spool": {"type": "path", "default": "/var/lib/cognitive/.spool"},
 }
 
@@ -31,9 +45,10 @@ class ActionModule(PushAction):
         for wanted in args["trees"]:
             found = held.get((wanted["kind"], wanted["family"], wanted["tag"]))
             if found is None:
-                raise CognitiveError(f"The bundle {bundle.path} has no {wanted['kind']} of {wanted['family']} {wanted['tag']}; export it again with this inventory.")
+                raise CognitiveError(
+                    f"The bundle {bundle.path} has no {wanted['kind']} of {wanted['family']} {wanted['tag']}; export it again with this inventory."
+                )
             trees.append({**wanted, "directories": found["directories"], "files": found["files"], "manifest": found["manifest"]})
-        host = task_vars["inventory_hostname"]
         plan = self._on_host(_MODULE, args, {"name": "plan", "trees": trees}, task_vars)
         todo = {dest: reason for dest, reason in plan["reasons"].items() if reason}
         result = {
@@ -42,9 +57,19 @@ class ActionModule(PushAction):
             "trees": [{"dest": dest, "changed": bool(reason), "reason": reason} for dest, reason in plan["reasons"].items()],
             "digests": {tree["dest"]: tree["manifest"] for tree in trees},
             "sent_bytes": 0,
-            "diff": {"before": todo, "after": dict.fromkeys(todo, "as in the bundle")},
+            "diff": {"before": todo, "after": {tree["dest"]: tree["manifest"] for tree in trees if tree["dest"] in todo}},
         }
-        if todo and not self._task.check_mode:
-            result["sent_bytes"] = self._send(bundle, plan["lacking"], plan["incoming"], host)
-            self._on_host(_MODULE, args, {"name": "place", "trees": trees}, task_vars)
-        return result
+        if self._task.check_mode or not (todo or plan["leftovers"]):
+            return result
+
+        def place(_answer: dict[str, t.Any]) -> dict[str, t.Any]:
+            return self._on_host(_MODULE, args, {"name": "place", "trees": trees}, task_vars)
+
+        sent, answers = self._send_and_finish(bundle, args["spool"], plan, place)
+        placed = [dest for answer in answers for dest in answer["placed"]]
+        return {
+            **result,
+            "changed": bool(placed),
+            "msg": f"{len(placed)} of {len(trees)} trees put in place." if placed else "Every tree is in place.",
+            "sent_bytes": sent,
+        }

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import typing as t
 from dataclasses import dataclass
 
@@ -32,13 +33,22 @@ except ImportError as import_error:  # pragma: no cover - depends on the host
 IDLE_TIMEOUT = 3600
 
 
+# Where containerd keeps its data when the engine uses the machine's own one.
+_CONTAINERD_ROOT = "/var/lib/containerd"
+
+
+class LoadRefused(CognitiveError):
+    """The engine read an archive and did not take it."""
+
+
 @dataclass(frozen=True)
 class EngineImage:
     """An image that an engine holds.
 
     C(id) is the config digest in the classic store and the manifest (or index) digest in the
     containerd store; C(diff_ids) are the digests of the uncompressed layers, base first, and mean
-    the same in both.
+    the same in both. C(complete) is false where the engine says that some of it is missing, which only
+    the containerd store can say, from API version 1.48 on.
     """
 
     id: str
@@ -48,6 +58,7 @@ class EngineImage:
     size: int
     os: str
     architecture: str
+    complete: bool = True
 
 
 class Engine:
@@ -91,6 +102,19 @@ class Engine:
         """The directory on the engine's host that holds its data."""
         return str(self.info.get("DockerRootDir", "/var/lib/docker"))
 
+    @property
+    def local(self) -> bool:
+        """Whether the engine runs on this machine, as far as its address says."""
+        return str(self.api.base_url) == "http+docker://localhost"
+
+    @property
+    def content_root(self) -> str:
+        """The directory whose file system takes the layers of new images."""
+        own = os.path.join(self.root, "containerd", "daemon")
+        if self.store == "classic":
+            return self.root
+        return own if os.path.isdir(own) and not os.path.isdir(os.path.join(_CONTAINERD_ROOT, "io.containerd.content.v1.content")) else _CONTAINERD_ROOT
+
     @contextlib.contextmanager
     def speaking(self) -> t.Iterator[None]:
         """Turn what the SDK raises into one sentence; that something is not found is for the caller to say."""
@@ -110,7 +134,7 @@ class Engine:
         """The image that C(name) (a reference or an ID) stands for, or None."""
         try:
             with self.speaking():
-                found = self.api.inspect_image(name)
+                found = self._inspect_image(name)
         except docker.errors.NotFound:
             return None
         return EngineImage(
@@ -121,7 +145,15 @@ class Engine:
             size=int(found.get("Size") or 0),
             os=found.get("Os", ""),
             architecture=found.get("Architecture", ""),
+            complete=_complete(found),
         )
+
+    def _inspect_image(self, name: str) -> dict[str, t.Any]:
+        # pylint: disable=protected-access
+        if self.store != "containerd" or docker.utils.version_lt(self.api._version, "1.48"):
+            return dict(self.api.inspect_image(name))
+        answer = self.api._get(self.api._url("/images/{0}/json", name), params={"manifests": 1})
+        return dict(self.api._result(answer, json=True))
 
     def images(self) -> list[EngineImage]:
         """Every image of the engine, tagged or not."""
@@ -155,24 +187,30 @@ class Engine:
     def load(self, archive: t.Iterator[bytes]) -> list[str]:
         """Load an archive as it is made; the lines that the engine answered.
 
-        Engines from 27.2 on report a failed unpack in the containerd store as a line of text with
-        status 200, so the whole answer is read.
+        Raises L(LoadRefused) where the engine did not take it. Engines from 27.2 on report a failed
+        unpack in the containerd store as a line of text with status 200, so the whole answer is read.
         """
-        url = self.api._url("/images/load")  # pylint: disable=protected-access
+        # pylint: disable=protected-access
+        url = self.api._url("/images/load")
         lines = []
         # Older versions of requests send an empty block as the end of the body.
         blocks = (block for block in archive if block)
-        with self.speaking():
+        try:
             # quiet=0: otherwise the engine is silent until it is done, and clients give up.
-            answer = self.api._post(url, data=blocks, params={"quiet": 0}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
-            self.api._raise_for_status(answer)  # pylint: disable=protected-access
-            for line in self.api._stream_helper(answer, decode=True):  # pylint: disable=protected-access
+            answer = self.api._post(url, data=blocks, params={"quiet": 0}, stream=True, timeout=IDLE_TIMEOUT)
+            self.api._raise_for_status(answer)
+            for raw in answer.iter_lines():
+                line = json.loads(raw) if raw.strip() else {}
                 text = str(line.get("stream") or line.get("status") or "").strip()
                 problem = line.get("error") or (line.get("errorDetail") or {}).get("message")
                 if problem or text.startswith("Error unpacking image"):
-                    raise CognitiveError(f"Docker Engine did not load the image: {problem or text}")
+                    raise refused(str(problem or text))
                 if line.get("stream"):
                     lines.append(text)
+        except docker.errors.APIError as error:
+            raise refused(str(error.explanation or error)) from error
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError, ValueError) as error:
+            raise CognitiveError(f"Docker Engine broke off while it loaded an image ({_innermost(error)}); look at its log, then run again.") from error
         return lines
 
     def tag(self, image: str, name: str) -> None:
@@ -189,6 +227,19 @@ class Engine:
         except docker.errors.NotFound:
             return False
         return True
+
+
+def refused(reason: str) -> CognitiveError:
+    """What it means that an engine did not take an archive."""
+    if "no space left on device" in reason:
+        return CognitiveError(f"Docker Engine ran out of room while it loaded an image ({reason}); make room where it keeps its data, then run again.")
+    return LoadRefused(f"Docker Engine did not load the image: {reason}")
+
+
+def _complete(found: t.Mapping[str, t.Any]) -> bool:
+    """Whether an image that was inspected is all there, as far as the engine says; proofs of origin are no part of it."""
+    parts = [part for part in found.get("Manifests") or () if part.get("Kind", "image") == "image"]
+    return not parts or any(part.get("Available", True) for part in parts)
 
 
 def _innermost(error: BaseException) -> str:

@@ -12,17 +12,15 @@ the containerd store C(index.json). Layers that the engine has already are left 
 
 from __future__ import annotations
 
-import json
 import subprocess
 import tarfile
 import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _oci
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._plan import ZSTD_SINCE, is_zstd
 
 _BLOCK = 1 << 20
-# Engines before this one cannot unpack zstd.
-ZSTD_SINCE = 23
 
 
 class Blobs(t.Protocol):
@@ -33,12 +31,12 @@ class Blobs(t.Protocol):
     def document(self, digest: str) -> bytes: ...
 
 
-def hybrid_archive(image: t.Mapping[str, t.Any], layers: t.Sequence[t.Mapping[str, t.Any]], blobs: Blobs, unpack_zstd: bool) -> t.Iterator[bytes]:
-    """The archive of C(image) with only C(layers) in it, block by block."""
-    yield from _member("oci-layout", _oci.encode({"imageLayoutVersion": "1.0.0"}))
-    yield from _member("index.json", _oci.encode(_index(image)))
-    manifest = [{"Config": _name(image["config"]), "RepoTags": [image["name"]], "Layers": [_name(layer["digest"]) for layer in image["layers"]]}]
-    yield from _member("manifest.json", json.dumps(manifest).encode())
+def hybrid_archive(image: t.Mapping[str, t.Any], layers: t.Sequence[t.Mapping[str, t.Any]], blobs: Blobs, name: str, unpack_zstd: bool) -> t.Iterator[bytes]:
+    """The archive of C(image) under C(name) with only C(layers) in it, block by block."""
+    yield from _member("oci-layout", _oci.LAYOUT)
+    yield from _member("index.json", _oci.encode(_index(image, name)))
+    manifest = [{"Config": _name(image["config"]), "RepoTags": [name], "Layers": [_name(layer["digest"]) for layer in image["layers"]]}]
+    yield from _member("manifest.json", _oci.encode(manifest))
     for digest in (image["manifest"], image["config"]):
         yield from _member(_name(digest), blobs.document(digest))
     sent = set()
@@ -46,14 +44,14 @@ def hybrid_archive(image: t.Mapping[str, t.Any], layers: t.Sequence[t.Mapping[st
         if layer["digest"] in sent:
             continue
         sent.add(layer["digest"])
-        if unpack_zstd and str(layer["media_type"]).endswith("zstd"):
+        if unpack_zstd and is_zstd(layer):
             yield from _unpacked_member(layer, blobs.path(layer["digest"]))
         else:
             yield from _file_member(layer, blobs.path(layer["digest"]))
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
-def _index(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _index(image: t.Mapping[str, t.Any], name: str) -> dict[str, t.Any]:
     system, _slash, architecture = image["platform"].partition("/")
     return {
         "schemaVersion": 2,
@@ -65,8 +63,8 @@ def _index(image: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
                 image["manifest_size"],
                 platform={"os": system, "architecture": architecture},
                 annotations={
-                    "io.containerd.image.name": _oci.normalized_name(image["name"]),
-                    "org.opencontainers.image.ref.name": image["name"].rpartition(":")[2],
+                    _oci.CONTAINERD_NAME: _oci.normalized_name(name),
+                    _oci.REF_NAME: name.rpartition(":")[2],
                 },
             )
         ],
@@ -93,16 +91,26 @@ def _member(name: str, content: bytes) -> t.Iterator[bytes]:
 
 
 def _file_member(layer: t.Mapping[str, t.Any], path: str) -> t.Iterator[bytes]:
-    yield _head(_name(layer["digest"]), layer["size"])
     with open(path, "rb") as stream:
-        yield from _blocks(stream)
-    yield _padding(layer["size"])
+        yield from _sized(layer, int(layer["size"]), _blocks(stream))
 
 
 def _unpacked_member(layer: t.Mapping[str, t.Any], path: str) -> t.Iterator[bytes]:
-    size = layer.get("raw_size") or sum(len(block) for block in _zstd(path))
+    size = layer.get("raw_size")
+    # A tar says the size of a file before its content, so a layer of unknown size is unpacked twice.
+    yield from _sized(layer, sum(len(block) for block in _zstd(path)) if size is None else int(size), _zstd(path))
+
+
+def _sized(layer: t.Mapping[str, t.Any], size: int, blocks: t.Iterator[bytes]) -> t.Iterator[bytes]:
     yield _head(_name(layer["digest"]), size)
-    yield from _zstd(path)
+    left = size
+    for block in blocks:
+        left -= len(block)
+        if left < 0:
+            break
+        yield block
+    if left:
+        raise CognitiveError(f"Layer {layer['digest']} does not have the size that the bundle says ({size} bytes); verify the bundle.")
     yield _padding(size)
 
 
@@ -111,10 +119,15 @@ def _zstd(path: str) -> t.Iterator[bytes]:
         process = subprocess.Popen(["zstd", "--decompress", "--stdout", "--quiet", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError as error:
         raise CognitiveError(f"The zstd program is missing, and Docker Engine before {ZSTD_SINCE} cannot unpack zstd; install the package zstd.") from error
-    with process:
-        assert process.stdout is not None and process.stderr is not None
+    assert process.stdout is not None and process.stderr is not None
+    try:
         yield from _blocks(process.stdout)
         problem = process.stderr.read().decode(errors="replace").strip()
+    finally:
+        # Also when nobody wants the rest.
+        process.stdout.close()
+        process.stderr.close()
+        process.wait()
     if process.returncode:
         raise CognitiveError(f"{path}: zstd cannot unpack this blob ({problem}); push again, and if it stays so verify the bundle.")
 

@@ -16,6 +16,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+# Engines before this one cannot unpack zstd.
+ZSTD_SINCE = 23
+# An image has this repository while it arrives, and its own name only when it is found to be right.
+ARRIVING = "airgap-cognitive/arriving"
+
 # What a compressed layer grows to, where the bundle does not say.
 _USUAL_GROWTH = 3
 
@@ -23,7 +28,11 @@ _USUAL_GROWTH = 3
 class EngineLike(t.Protocol):
     """What a plan asks of an engine."""
 
-    store: str
+    @property
+    def store(self) -> str: ...
+
+    @property
+    def major(self) -> int: ...
 
     def image(self, name: str) -> t.Any: ...
 
@@ -38,6 +47,8 @@ class ImagePlan:
     reason: str | None
     missing: tuple[t.Mapping[str, t.Any], ...] = ()
     tag_only: bool = False
+    # What the engine calls the image that has the name now.
+    before: str | None = None
 
     @property
     def present(self) -> int:
@@ -54,10 +65,10 @@ class Holdings:
     blobs: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, engine: EngineLike, pushed: t.Mapping[str, t.Sequence[str]]) -> Holdings:
+    def of(cls, engine: EngineLike, pushed: t.Mapping[str, t.Sequence[str]], images: t.Sequence[t.Any] | None = None) -> Holdings:
         """C(pushed) are, by image ID, the blobs that were pushed for it."""
         found = cls(engine.store)
-        for image in engine.images():
+        for image in engine.images() if images is None else images:
             found.add(image.diff_ids, pushed.get(image.id, ()))
         return found
 
@@ -71,6 +82,7 @@ class Holdings:
         if self.store == "containerd":
             return [layer for layer in layers if layer["digest"] not in self.blobs]
         diff_ids = [layer["diff_id"] for layer in layers]
+        # Only whole chains count: a layer that lies on another parent is another layer there.
         known = next((count for count in range(len(layers), 0, -1) if tuple(diff_ids[:count]) in self.chains), 0)
         return list(layers[known:])
 
@@ -81,6 +93,7 @@ class Plan:
 
     images: tuple[ImagePlan, ...]
     store: str
+    unpacks_zstd: bool = True
 
     @property
     def missing_blobs(self) -> dict[str, int]:
@@ -94,11 +107,33 @@ class Plan:
 
     @property
     def engine_bytes(self) -> int:
-        """Room that the engine needs at the peak: one archive at a time, and all new layers unpacked."""
-        archives = [sum(layer["size"] for layer in plan.missing) for plan in self.images]
-        unpacked = sum(_raw_size(layer) for plan in self.images for layer in plan.missing)
-        # The containerd store keeps the blobs; the classic one unpacks the archive beside its data first.
-        return unpacked + (sum(archives) if self.store == "containerd" else max(archives, default=0))
+        """Room that the engine needs at the peak, image after image."""
+        kept = peak = 0
+        for plan in self.images:
+            archive = sum(self._archive_size(layer) for layer in plan.missing)
+            unpacked = sum(_raw_size(layer) for layer in plan.missing)
+            peak = max(peak, kept + archive + unpacked)
+            # The containerd store keeps the blobs; the classic one unpacks the archive beside its data first.
+            kept += unpacked + (archive if self.store == "containerd" else 0)
+        return peak
+
+    @property
+    def needs_zstd(self) -> bool:
+        """Whether layers must be unpacked for the engine, which takes the C(zstd) program."""
+        return not self.unpacks_zstd and any(is_zstd(layer) for plan in self.images for layer in plan.missing)
+
+    def _archive_size(self, layer: t.Mapping[str, t.Any]) -> int:
+        return _raw_size(layer) if is_zstd(layer) and not self.unpacks_zstd else int(layer["size"])
+
+
+def is_zstd(layer: t.Mapping[str, t.Any]) -> bool:
+    """Whether the blob of a layer is compressed with zstd."""
+    return str(layer["media_type"]).endswith("zstd")
+
+
+def unpacks_zstd(engine: EngineLike) -> bool:
+    """Whether an engine unpacks zstd itself; a development build (version 0) is a new one."""
+    return not 0 < engine.major < ZSTD_SINCE
 
 
 def expected_id(image: t.Mapping[str, t.Any], store: str) -> str:
@@ -106,27 +141,53 @@ def expected_id(image: t.Mapping[str, t.Any], store: str) -> str:
     return str(image["manifest"] if store == "containerd" else image["config"])
 
 
-def plan_images(engine: EngineLike, images: t.Sequence[t.Mapping[str, t.Any]], pushed: t.Mapping[str, t.Sequence[str]] | None = None) -> Plan:
-    """The plan for C(images); a layer that two of them share is sent for the first."""
-    holdings = Holdings.of(engine, pushed or {})
+def plan_images(
+    engine: EngineLike,
+    images: t.Sequence[t.Mapping[str, t.Any]],
+    pushed: t.Mapping[str, t.Sequence[str]] | None = None,
+    whole: t.Collection[str] = (),
+) -> Plan:
+    """The plan for C(images); a layer that two of them share is sent for the first.
+
+    Of the images named in C(whole) nothing is left out.
+    """
+    reasons = [reason_to_load(engine, image) for image in images]
+    # Every image of the engine is asked for its layers only where there is something to do.
+    holdings = Holdings.of(engine, pushed or {}) if any(reason for reason, _before in reasons) else Holdings(engine.store)
     plans = []
-    for image in images:
-        plan = plan_image(engine, image, holdings)
-        plans.append(plan)
+    for image, (reason, before) in zip(images, reasons):
+        plans.append(plan_image(engine, image, holdings, reason, before, image["name"] in whole))
         holdings.add([layer["diff_id"] for layer in image["layers"]], [layer["digest"] for layer in image["layers"]])
-    return Plan(tuple(plans), engine.store)
+    return Plan(tuple(plans), engine.store, unpacks_zstd(engine))
 
 
-def plan_image(engine: EngineLike, image: t.Mapping[str, t.Any], holdings: Holdings) -> ImagePlan:
-    """The plan for one image, given what the engine holds."""
-    expected = expected_id(image, engine.store)
+def reason_to_load(engine: EngineLike, image: t.Mapping[str, t.Any]) -> tuple[str | None, str | None]:
+    """Why C(image) must be loaded, or None; and what the engine calls the image that has its name now."""
     found = engine.image(image["name"])
-    if found is not None and found.id == expected:
-        return ImagePlan(image, None)
-    reason = "the engine does not hold it" if found is None else "the engine holds another image of this name"
-    if engine.image(expected) is not None:
-        return ImagePlan(image, reason, tag_only=True)
-    return ImagePlan(image, reason, tuple(holdings.missing(image["layers"])))
+    if found is None:
+        return "the engine does not hold it", None
+    if found.id != expected_id(image, engine.store):
+        return "the engine holds another image of this name", found.id
+    return (None if found.complete else "the engine holds only a part of it"), found.id
+
+
+def plan_image(engine: EngineLike, image: t.Mapping[str, t.Any], holdings: Holdings, reason: str | None, before: str | None, whole: bool) -> ImagePlan:
+    """The plan for one image, given what the engine holds."""
+    if reason is None:
+        return ImagePlan(image, None, before=before)
+    if whole:
+        return ImagePlan(image, reason, tuple(image["layers"]), before=before)
+    if _has_under_other_name(engine, image):
+        return ImagePlan(image, reason, tag_only=True, before=before)
+    return ImagePlan(image, reason, tuple(holdings.missing(image["layers"])), before=before)
+
+
+def _has_under_other_name(engine: EngineLike, image: t.Mapping[str, t.Any]) -> bool:
+    found = engine.image(expected_id(image, engine.store))
+    if found is None or not found.complete:
+        return False
+    # The containerd store may hold an image that was never unpacked, from a push that broke.
+    return engine.store == "classic" or any(ARRIVING not in tag for tag in found.tags)
 
 
 def _raw_size(layer: t.Mapping[str, t.Any]) -> int:

@@ -4,47 +4,71 @@
 
 # Private to this collection; may change in any release.
 
-"""The host's half of a push of images: say what lacks, then load what came."""
+"""The host's half of a push of images: say what lacks, then load what came.
+
+An image is loaded under a name of passage, compared with the bundle, and only then gets its own. So
+a load that fails, or a machine that stops, never takes a name from the image that has it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import typing as t
 
-from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine, EngineImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine, EngineImage, LoadRefused
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
-from ansible_collections.airgap.cognitive.plugins.module_utils._load import ZSTD_SINCE, hybrid_archive
-from ansible_collections.airgap.cognitive.plugins.module_utils._plan import Holdings, ImagePlan, Plan, expected_id, plan_image, plan_images
-from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, free_room
-from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
+from ansible_collections.airgap.cognitive.plugins.module_utils._load import hybrid_archive
+from ansible_collections.airgap.cognitive.plugins.module_utils._plan import (
+    ARRIVING,
+    ZSTD_SINCE,
+    Holdings,
+    ImagePlan,
+    Plan,
+    expected_id,
+    plan_image,
+    plan_images,
+    reason_to_load,
+    unpacks_zstd,
+)
+from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, check_room
 
 Images = t.Sequence[t.Mapping[str, t.Any]]
 
 
-def survey(engine: Engine, spool: Spool, images: Images, login_user: int | None) -> dict[str, t.Any]:
-    """What must be sent and loaded; without C(login_user) (check mode) nothing is made on the host."""
+def survey(engine: Engine, spool: Spool, images: Images) -> dict[str, t.Any]:
+    """What must be sent and loaded; nothing is made or changed on the host."""
     plan = plan_images(engine, images, spool.pushed())
-    todo = [entry for entry in plan.images if entry.reason]
-    answer: dict[str, t.Any] = {
+    if plan.needs_zstd and shutil.which("zstd") is None:
+        raise CognitiveError(
+            f"The program zstd is missing, and Docker Engine before {ZSTD_SINCE} ({engine.version} is here) cannot unpack layers without it; install the package zstd."
+        )
+    lacking = spool.lacking(plan.missing_blobs)
+    return {
         "engine": {"version": engine.version, "store": engine.store, "root": engine.root},
-        "images": [describe(entry) for entry in plan.images],
-        "room": {"spool": plan.spool_bytes, "engine": plan.engine_bytes},
-        "incoming": None,
-        "lacking": {},
+        "images": [describe(entry, engine.store) for entry in plan.images],
+        "room": check_room(room_needs(plan, engine, spool), "the push"),
+        "lacking": lacking,
+        "begun": spool.begun(lacking),
+        "leftovers": spool.leftovers(_layers_of(images)),
     }
-    if todo:
-        check_room(plan, engine.root, spool)
-    if todo and login_user is not None:
-        answer["incoming"] = spool.prepare(login_user)
-        with spool.locked():
-            spool.accept()
-    answer["lacking"] = spool.lacking(plan.missing_blobs)
-    return answer
 
 
-def describe(plan: ImagePlan) -> dict[str, t.Any]:
+def room_needs(plan: Plan, engine: Engine, spool: Spool) -> list[tuple[str, int]]:
+    """By directory, the bytes that a push takes at its peak; what an engine on another machine needs cannot be asked."""
+    lacking = spool.lacking(plan.missing_blobs)
+    needs = [(spool.root, sum(lacking.values()) - sum(spool.begun(lacking).values()))]
+    if engine.local:
+        needs.append((engine.content_root, plan.engine_bytes))
+    return [(path, need) for path, need in needs if need > 0]
+
+
+def describe(plan: ImagePlan, store: str) -> dict[str, t.Any]:
     """One image of a plan, for the result and the diff."""
     return {
         "name": plan.image["name"],
+        "id": expected_id(plan.image, store),
+        "before": plan.before,
         "reason": plan.reason,
         "layers": len(plan.image["layers"]),
         "present": plan.present,
@@ -53,68 +77,83 @@ def describe(plan: ImagePlan) -> dict[str, t.Any]:
     }
 
 
-def check_room(plan: Plan, engine_root: str, spool: Spool) -> None:
-    """Refuse before anything is sent when the host has too little room."""
-    needed = {engine_root: plan.engine_bytes, spool.root: sum(spool.lacking(plan.missing_blobs).values())}
-    for path, need in needed.items():
-        free = free_room(path)
-        if need > free:
-            raise CognitiveError(f"{path}: the push needs {format_size(need)} and {format_size(free)} are free; make room, then run again.")
+def load_images(engine: Engine, spool: Spool, images: Images, whole: t.Collection[str]) -> dict[str, t.Any]:
+    """Load each image whose layers are here.
 
-
-def load_images(engine: Engine, spool: Spool, images: Images) -> dict[str, t.Any]:
-    """Load each image whose layers are here; C(lacking) are blobs that must be sent after all."""
-    loaded: list[dict[str, t.Any]] = []
-    done: set[str] = set()
+    C(lacking) are blobs that must be sent after all, C(whole) the images of which nothing may be left
+    out any more, because the engine did not take them otherwise.
+    """
+    loaded: list[str] = []
     with spool.locked():
-        spool.accept()
+        spool.accept({layer["digest"]: layer["size"] for image in images for layer in image["layers"]})
+        holdings = _prepare(engine, spool)
         for image in images:
-            holdings = Holdings.of(engine, spool.pushed())
-            plan = plan_image(engine, image, holdings)
-            if plan.reason is None:
-                continue
-            if plan.tag_only:
-                engine.tag(expected_id(image, engine.store), image["name"])
-            else:
+            reason, before = reason_to_load(engine, image)
+            plan = plan_image(engine, image, holdings, reason, before, image["name"] in whole)
+            if reason is not None:
                 lacking = _load(engine, spool, plan)
-                if lacking:
-                    return {"loaded": loaded, "lacking": lacking}
-            blobs = [layer["digest"] for layer in image["layers"]]
-            spool.remember(expected_id(image, engine.store), blobs, {held.id for held in engine.images()})
-            done.update(blobs)
-            loaded.append(describe(plan))
-        spool.drop(done)
-    return {"loaded": loaded, "lacking": {}}
+                if lacking is not None:
+                    again = sorted({*whole, image["name"]}) if lacking.keys() - {layer["digest"] for layer in plan.missing} else sorted(whole)
+                    return {"loaded": loaded, "lacking": lacking, "begun": spool.begun(lacking), "whole": again}
+                loaded.append(image["name"])
+                spool.remember({**spool.pushed(), expected_id(image, engine.store): [layer["digest"] for layer in image["layers"]]})
+            holdings.add([layer["diff_id"] for layer in image["layers"]], [layer["digest"] for layer in image["layers"]])
+        spool.drop(_layers_of(images))
+    return {"loaded": loaded, "lacking": {}, "begun": {}, "whole": []}
 
 
-def _load(engine: Engine, spool: Spool, plan: ImagePlan) -> dict[str, int]:
-    """Load one image; where the layers that were left out did not do, the blobs of all its layers that are not here."""
-    every = tuple(plan.image["layers"])
-    before = engine.image(plan.image["name"])
-    attempts = [plan.missing] if plan.missing == every else [plan.missing, every]
-    for layers in attempts:
-        lacking = spool.lacking({layer["digest"]: layer["size"] for layer in layers})
+def _prepare(engine: Engine, spool: Spool) -> Holdings:
+    """Clear what a broken push left in the engine and the record, then say what the engine holds."""
+    for image in engine.images():
+        for tag in image.tags:
+            if ARRIVING in tag:
+                engine.remove_image(tag)
+    held = engine.images()
+    record = spool.pushed()
+    kept = {image.id: record[image.id] for image in held if image.id in record}
+    if kept != record:
+        spool.remember(kept)
+    return Holdings.of(engine, kept, held)
+
+
+def _load(engine: Engine, spool: Spool, plan: ImagePlan) -> dict[str, int] | None:
+    """Let the engine hold the image of C(plan) under its name; the blobs that lack for that, or None."""
+    image = plan.image
+    if plan.tag_only:
+        engine.tag(expected_id(image, engine.store), image["name"])
+        return None
+    every = tuple(image["layers"])
+    for layers in [plan.missing] if plan.missing == every else [plan.missing, every]:
+        sizes = {layer["digest"]: layer["size"] for layer in layers}
+        lacking = spool.lacking(sizes)
         if lacking:
             return lacking
-        problem = _try(engine, spool, plan.image, layers)
-        if problem is None:
-            return {}
-        # The containerd store keeps the tag of an image that it could not unpack; an earlier image of this name stays.
-        after = engine.image(plan.image["name"])
-        if after is not None and (before is None or after.id != before.id):
-            engine.remove_image(plan.image["name"])
-        if layers == every:
-            raise CognitiveError(f"Image {plan.image['name']}: {problem}")
-    return {}
+        try:
+            _load_checked(engine, spool, image, layers)
+            return None
+        except LoadRefused as error:
+            altered = spool.verify(sizes)
+            if altered:
+                return {digest: sizes[digest] for digest in altered}
+            if layers == every:
+                raise CognitiveError(f"Image {image['name']}: {error}") from error
+    return None
 
 
-def _try(engine: Engine, spool: Spool, image: t.Mapping[str, t.Any], layers: Images) -> str | None:
-    """Why the engine does not hold C(image) after it was given C(layers), or None."""
+def _load_checked(engine: Engine, spool: Spool, image: t.Mapping[str, t.Any], layers: Images) -> None:
+    passage = f"{ARRIVING}:{image['manifest'].partition(':')[2][:32]}"
     try:
-        engine.load(hybrid_archive(image, layers, spool, unpack_zstd=0 < engine.major < ZSTD_SINCE))
-    except CognitiveError as error:
-        return str(error)
-    return mismatch(engine.image(image["name"]), image, engine.store)
+        engine.load(hybrid_archive(image, layers, spool, passage, unpack_zstd=not unpacks_zstd(engine)))
+        problem = mismatch(engine.image(passage), image, engine.store)
+        if problem:
+            raise LoadRefused(problem)
+        engine.tag(passage, image["name"])
+    except CognitiveError:
+        # The containerd store keeps the tag of an image that it could not unpack.
+        with contextlib.suppress(CognitiveError):
+            engine.remove_image(passage)
+        raise
+    engine.remove_image(passage)
 
 
 def mismatch(found: EngineImage | None, image: t.Mapping[str, t.Any], store: str) -> str | None:
@@ -122,8 +161,12 @@ def mismatch(found: EngineImage | None, image: t.Mapping[str, t.Any], store: str
     if found is None:
         return "the engine does not hold it although it said that it loaded it; look at the log of the engine."
     if list(found.diff_ids) != [layer["diff_id"] for layer in image["layers"]]:
-        return "the engine holds other layers under this name; look at the log of the engine."
+        return "the engine made other layers of it than the bundle says; verify the bundle, and look at the log of the engine."
     expected = expected_id(image, store)
     if found.id != expected:
         return f"the engine calls it {found.id} and the bundle {expected}; verify the bundle."
-    return None
+    return None if found.complete else "the engine says that a part of it is missing; look at the log of the engine."
+
+
+def _layers_of(images: Images) -> set[str]:
+    return {layer["digest"] for image in images for layer in image["layers"]}

@@ -12,8 +12,10 @@ version_added: 0.1.0
 description:
   - Asks the host's Docker Engine which layers it holds, sends only the others from a bundle on the controller, and loads each image as one archive made on the fly.
   - Works with engines from 20.10 on, with the classic and the containerd image store, over any connection.
-  - After loading, layers and identity are compared with the bundle; an image that did not take is removed, and sent whole.
-  - Layers that arrived whole before a break are not sent again.
+  - An image arrives under a name of passage, is compared with the bundle (layers and identity), and only then gets its own name.
+    One that the engine did not take without the layers that it seemed to have is sent whole.
+  - A push that was broken off goes on where it ended, at the cost of one block of 32 MiB at most.
+  - Refuses before anything is sent when the spool and the engine have too little room.
   - An engine before 23 cannot unpack zstd; there the host needs the C(zstd) program.
 author:
   - the airgap.cognitive authors
@@ -63,6 +65,12 @@ images:
     name:
       description: Reference of the image.
       type: str
+    id:
+      description: What this engine calls the image of the bundle.
+      type: str
+    before:
+      description: What it called the image that had the name before, or null.
+      type: str
     reason:
       description: Why it was loaded, or null.
       type: str
@@ -83,16 +91,20 @@ engine:
   returned: success
   type: dict
 room:
-  description: Bytes that the push needs at the peak, in the C(spool) and in the C(engine).
+  description: For each file system, the C(paths) that the push writes to, the bytes that it will C(need) at the peak, and those that are C(free).
   returned: success
-  type: dict
+  type: list
+  elements: dict
+send_bytes:
+  description: Bytes that the host lacked.
+  returned: success
+  type: int
 sent_bytes:
   description: Bytes that were sent to the host.
   returned: success
   type: int
 """
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -103,16 +115,16 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_m
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool
 
 
-def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def work(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """The host's half: one step that the action plugin asks for."""
     step = params["_step"]
     engine = Engine(params["docker_host"])
     spool = Spool(params["spool"])
     if step["name"] == "plan":
-        login_user = None if check_mode else os.stat(step["login_directory"]).st_uid
-        return {"changed": False, **survey(engine, spool, step["images"], login_user)}
+        return {"changed": False, **survey(engine, spool, step["images"])}
     spool.learn(step["documents"])
-    return {"changed": True, **load_images(engine, spool, step["images"])}
+    answer = load_images(engine, spool, step["images"], step["whole"])
+    return {"changed": bool(answer["loaded"]), **answer}
 
 
 def main() -> None:
@@ -128,7 +140,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, lambda: work(module.params, module.check_mode))
+    run_module(module, lambda: work(module.params))
 
 
 if __name__ == "__main__":

@@ -57,19 +57,19 @@ options:
       owner:
         description: ID of the user that owns it.
         type: int
-        required: true
+        default: 65532
       group:
         description: ID of the group that owns it.
         type: int
-        required: true
+        default: 65532
       mode:
         description: Mode of its files, octal.
         type: str
-        required: true
+        default: "0440"
       directory_mode:
         description: Mode of its directories, octal.
         type: str
-        required: true
+        default: "0550"
   spool:
     description: Directory of the host where files wait for their place.
     type: path
@@ -117,7 +117,6 @@ sent_bytes:
   type: int
 """
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -131,22 +130,21 @@ TREE_OPTIONS = {
     "family": {"type": "str", "required": True},
     "tag": {"type": "str", "required": True},
     "dest": {"type": "path", "required": True},
-    "owner": {"type": "int", "required": True},
-    "group": {"type": "int", "required": True},
-    "mode": {"type": "str", "required": True},
-    "directory_mode": {"type": "str", "required": True},
+    "owner": {"type": "int", "default": 65532},
+    "group": {"type": "int", "default": 65532},
+    "mode": {"type": "str", "default": "0440"},
+    "directory_mode": {"type": "str", "default": "0550"},
 }
 
 
-def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+def work(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """The host's half: one step that the action plugin asks for."""
     step = params["_step"]
     spool = Spool(params["spool"])
     if step["name"] == "plan":
-        login_user = None if check_mode else os.stat(step["login_directory"]).st_uid
-        return {"changed": False, **survey_trees(spool, step["trees"], login_user)}
-    place_trees(spool, step["trees"])
-    return {"changed": True}
+        return {"changed": False, **survey_trees(spool, step["trees"])}
+    answer = place_trees(spool, step["trees"])
+    return {"changed": bool(answer["placed"]), **answer}
 
 
 def main() -> None:
@@ -161,7 +159,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    run_module(module, lambda: work(module.params, module.check_mode))
+    run_module(module, lambda: work(module.params))
 
 
 if __name__ == "__main__":

@@ -5,111 +5,143 @@
 from __future__ import annotations
 
 import pytest
-from push_fakes import FakeEngine, Sample
+from push_fakes import FakeEngine, make_image
 
-from ansible_collections.airgap.cognitive.plugins.module_utils._plan import plan_images
+from ansible_collections.airgap.cognitive.plugins.module_utils._plan import ARRIVING, plan_images
 
-STORES = ["classic", "containerd"]
-BASE, ONE, TWO = b"base" * 999, b"one" * 999, b"two" * 999
-FIRST = Sample("test/one:1", BASE, ONE)
-SECOND = Sample("test/one:2", BASE, TWO)
-
-
-def pushed(sample: Sample, engine: FakeEngine) -> dict:
-    key = "manifest" if engine.store == "containerd" else "config"
-    return {sample.image[key]: [entry["digest"] for entry in sample.layers]}
+A = make_image("r/a:1", [b"base", b"one"]).entry
+B = make_image("r/b:1", [b"base", b"one", b"two"]).entry
+# The same layers in another order: in the classic store these are other layers.
+D = make_image("r/d:1", [b"two", b"one"]).entry
 
 
-def digests(*layers: dict) -> set:
-    return {entry["digest"] for entry in layers}
+def digests(plan):
+    return list(plan.missing_blobs)
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_an_empty_engine_needs_every_layer(store):
-    plan = plan_images(FakeEngine(store), [FIRST.image])
-    assert set(plan.missing_blobs) == digests(*FIRST.layers)
-    assert plan.images[0].reason == "the engine does not hold it" and plan.images[0].present == 0
+def layer(image, number):
+    return image["layers"][number]["digest"]
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_what_is_there_needs_nothing(store):
-    engine = FakeEngine(store)
-    engine.hold(FIRST.image)
-    plan = plan_images(engine, [FIRST.image])
-    assert plan.images[0].reason is None and plan.images[0].present == 2
-    assert not plan.missing_blobs and plan.spool_bytes == plan.engine_bytes == 0
-
-
-@pytest.mark.parametrize("store", STORES)
-def test_the_next_version_needs_only_what_is_new(store):
-    engine = FakeEngine(store)
-    engine.hold(FIRST.image)
-    plan = plan_images(engine, [SECOND.image], pushed(FIRST, engine))
-    assert set(plan.missing_blobs) == digests(SECOND.layers[1])
-    assert plan.images[0].present == 1
-
-
-def test_the_containerd_store_counts_on_nothing_that_was_not_pushed():
-    engine = FakeEngine("containerd")
-    engine.hold(FIRST.image)
-    assert set(plan_images(engine, [SECOND.image]).missing_blobs) == digests(*SECOND.layers)
-    # The record of an image that is gone is worth nothing: its blobs may be collected.
-    engine.remove_image("test/one:1")
-    assert set(plan_images(engine, [SECOND.image], pushed(FIRST, engine)).missing_blobs) == digests(*SECOND.layers)
-
-
-def test_the_classic_store_shares_a_chain_only_from_its_base():
-    engine = FakeEngine("classic")
-    engine.hold(Sample("test/other:1", TWO, BASE).image)
-    # The same layer upon another one is another layer there.
-    assert set(plan_images(engine, [FIRST.image]).missing_blobs) == digests(*FIRST.layers)
-    engine.hold(Sample("test/other:2", BASE).image)
-    assert set(plan_images(engine, [FIRST.image]).missing_blobs) == digests(FIRST.layers[1])
-    # As much of it as there is.
-    engine.hold(FIRST.image)
-    longer = Sample("test/one:3", BASE, ONE, TWO)
-    assert set(plan_images(engine, [longer.image]).missing_blobs) == digests(longer.layers[2])
-
-
-def test_the_containerd_store_shares_a_blob_wherever_it_is():
-    engine = FakeEngine("containerd")
-    other = Sample("test/other:1", TWO, BASE)
-    engine.hold(other.image)
-    assert set(plan_images(engine, [FIRST.image], pushed(other, engine)).missing_blobs) == digests(FIRST.layers[1])
-
-
-@pytest.mark.parametrize("store", STORES)
-def test_a_layer_that_two_images_share_is_sent_for_the_first(store):
-    plan = plan_images(FakeEngine(store), [FIRST.image, SECOND.image])
+@pytest.mark.parametrize("store", ["classic", "containerd"])
+def test_an_empty_engine_lacks_everything_once(store):
+    plan = plan_images(FakeEngine(store), [A, B])
+    assert digests(plan) == [layer(B, 0), layer(B, 1), layer(B, 2)]
+    assert [entry.reason for entry in plan.images] == ["the engine does not hold it"] * 2
     assert [len(entry.missing) for entry in plan.images] == [2, 1]
-    assert plan.spool_bytes == sum(entry["size"] for entry in [*FIRST.layers, SECOND.layers[1]])
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_an_image_under_another_name_needs_only_its_name(store):
+@pytest.mark.parametrize("store", ["classic", "containerd"])
+def test_what_the_engine_holds_is_not_planned(store):
     engine = FakeEngine(store)
-    engine.hold(FIRST.image, "test/renamed:1")
-    plan = plan_images(engine, [FIRST.image])
-    assert plan.images[0].tag_only and not plan.missing_blobs
+    engine.hold(A)
+    plan = plan_images(engine, [A])
+    assert plan.images[0].reason is None
+    assert plan.missing_blobs == {}
+    assert plan.images[0].present == 2
 
 
-@pytest.mark.parametrize("store", STORES)
-def test_another_image_of_the_name_is_said(store):
-    engine = FakeEngine(store)
-    engine.hold(SECOND.image, "test/one:1")
-    plan = plan_images(engine, [FIRST.image], pushed(SECOND, engine))
+def test_the_classic_store_shares_chains():
+    engine = FakeEngine("classic")
+    engine.hold(A)
+    assert digests(plan_images(engine, [B])) == [layer(B, 2)]
+
+
+def test_the_classic_store_does_not_share_a_layer_on_another_parent():
+    engine = FakeEngine("classic")
+    engine.hold(B)
+    assert digests(plan_images(engine, [D])) == [layer(D, 0), layer(D, 1)]
+
+
+def test_the_containerd_store_shares_blobs_that_were_pushed():
+    engine = FakeEngine("containerd")
+    engine.hold(A)
+    pushed = {A["manifest"]: [layer(A, 0), layer(A, 1)]}
+    assert digests(plan_images(engine, [B], pushed)) == [layer(B, 2)]
+    # On any parent, because a blob is a blob there.
+    assert digests(plan_images(engine, [D], pushed)) == [layer(D, 0)]
+
+
+def test_the_containerd_store_shares_nothing_without_a_record():
+    engine = FakeEngine("containerd")
+    engine.hold(A)
+    assert len(digests(plan_images(engine, [B]))) == 3
+
+
+def test_a_record_of_an_image_that_is_gone_proves_nothing():
+    assert len(digests(plan_images(FakeEngine("containerd"), [B], {A["manifest"]: [layer(A, 0)]}))) == 3
+
+
+def test_another_image_of_the_same_name_is_replaced():
+    engine = FakeEngine()
+    engine.hold(A, name=B["name"])
+    plan = plan_images(engine, [B])
     assert plan.images[0].reason == "the engine holds another image of this name"
-    assert set(plan.missing_blobs) == digests(FIRST.layers[1])
+    assert plan.images[0].before == A["config"]
+    assert digests(plan) == [layer(B, 2)]
 
 
-def test_room_at_the_peak():
-    packed = [entry["size"] for entry in FIRST.layers]
-    raw = len(BASE) + len(ONE)
-    assert plan_images(FakeEngine("classic"), [FIRST.image]).engine_bytes == raw + sum(packed)
-    both = plan_images(FakeEngine("classic"), [FIRST.image, SECOND.image])
-    assert both.engine_bytes == raw + len(TWO) + sum(packed)
-    kept = plan_images(FakeEngine("containerd"), [FIRST.image, SECOND.image])
-    assert kept.engine_bytes == raw + len(TWO) + sum(packed) + SECOND.layers[1]["size"]
-    # Where the bundle does not say how large a layer is unpacked, it is taken to grow.
-    unknown = {**FIRST.image, "layers": [{**entry, "raw_size": None} for entry in FIRST.layers]}
-    assert plan_images(FakeEngine("containerd"), [unknown]).engine_bytes == 4 * sum(packed)
+@pytest.mark.parametrize("store", ["classic", "containerd"])
+def test_an_image_under_another_name_needs_only_its_own(store):
+    engine = FakeEngine(store)
+    engine.hold(A, name="other:name")
+    plan = plan_images(engine, [A])
+    assert plan.images[0].tag_only
+    assert plan.missing_blobs == {}
+
+
+def test_an_image_of_passage_in_the_containerd_store_may_be_broken():
+    engine = FakeEngine("containerd")
+    engine.hold(A, name=f"{ARRIVING}:x")
+    assert not plan_images(engine, [A]).images[0].tag_only
+
+
+def test_an_image_that_the_engine_calls_incomplete_is_loaded_again():
+    engine = FakeEngine("containerd")
+    engine.hold(A, complete=False)
+    plan = plan_images(engine, [A])
+    assert plan.images[0].reason == "the engine holds only a part of it"
+    assert not plan.images[0].tag_only
+    assert len(plan.missing_blobs) == 2
+
+
+def test_nothing_is_left_out_of_a_whole_image():
+    engine = FakeEngine()
+    engine.hold(A)
+    assert len(digests(plan_images(engine, [B], whole=[B["name"]]))) == 3
+
+
+def sized(name, size, raw_size, media_type="tar"):
+    image = make_image(name, [name.encode()]).entry
+    image["layers"][0].update(size=size, raw_size=raw_size, media_type=media_type)
+    return image
+
+
+@pytest.mark.parametrize(
+    "store, major, media_type, expected",
+    [
+        # First 10 + 100 at once, 100 kept; then 20 + 50 more.
+        ("classic", 26, "tar+gzip", 170),
+        # The blobs are kept too.
+        ("containerd", 26, "tar+gzip", 180),
+        # The archive has the layers unpacked: 200 at once, then 100 + 2 * 50.
+        ("classic", 20, "tar+zstd", 200),
+        ("classic", 20, "tar+gzip", 170),
+        # A development build is a new one.
+        ("classic", 0, "tar+zstd", 170),
+    ],
+)
+def test_room_at_the_peak(store, major, media_type, expected):
+    images = [sized("r/a:1", 10, 100, media_type), sized("r/b:1", 20, 50, media_type)]
+    plan = plan_images(FakeEngine(store, major), images)
+    assert plan.engine_bytes == expected
+    assert plan.spool_bytes == 30
+
+
+def test_a_layer_of_unknown_size_is_reckoned_with():
+    assert plan_images(FakeEngine(), [sized("r/a:1", 10, None, "tar+gzip")]).engine_bytes == 40
+
+
+@pytest.mark.parametrize("major, media_type, expected", [(20, "tar+zstd", True), (20, "tar+gzip", False), (23, "tar+zstd", False), (0, "tar+zstd", False)])
+def test_old_engines_need_the_zstd_program(major, media_type, expected):
+    assert plan_images(FakeEngine("classic", major), [sized("r/a:1", 1, 1, media_type)]).needs_zstd is expected

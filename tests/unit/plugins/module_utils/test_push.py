@@ -4,143 +4,205 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
-from push_fakes import FakeEngine, Sample
+from push_fakes import FakeEngine, FilledSpool, left_in, make_image, passage_names
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _push
+from ansible_collections.airgap.cognitive.plugins.module_utils._engine import LoadRefused
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._plan import ARRIVING
 from ansible_collections.airgap.cognitive.plugins.module_utils._push import load_images, survey
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool
 
-BASE = b"base" * 999
-FIRST = Sample("test/one:1", BASE, b"one" * 99)
-SECOND = Sample("test/one:2", BASE, b"two" * 99)
+A = make_image("r/a:1", [b"base", b"one"])
+B = make_image("r/b:1", [b"base", b"one", b"two"])
+STORES = pytest.mark.parametrize("store", ["classic", "containerd"])
 
 
-@pytest.fixture(name="spool")
-def _spool(tmp_path):
-    return Spool(str(tmp_path / "spool"))
+@pytest.fixture
+def filled(tmp_path):
+    return FilledSpool(Spool(str(tmp_path / "spool")))
 
 
-@pytest.fixture(name="engine", params=["classic", "containerd"])
-def _engine(request):
-    return FakeEngine(request.param)
+def load(engine, filled, *images, whole=()):
+    return load_images(engine, filled.spool, [image.entry for image in images], whole)
 
 
-def send(spool, sample, lacking) -> None:
-    incoming = spool.prepare(os.getuid())
-    for digest in lacking:
-        with open(os.path.join(incoming, digest[7:]), "wb") as stream:
-            stream.write(sample.blobs[digest])
+@STORES
+def test_images_are_loaded_each_layer_once_and_the_spool_is_empty(store, filled):
+    engine = FakeEngine(store)
+    filled.receive(A, B)
+    answer = load(engine, filled, A, B)
+    assert answer == {"loaded": ["r/a:1", "r/b:1"], "lacking": {}, "begun": {}, "whole": []}
+    assert set(engine.names) == {"r/a:1", "r/b:1"}
+    # Five documents and the layers; the second image leaves out what it shares with the first.
+    assert [len(members) for members in engine.loads] == [5 + 2, 5 + 1]
+    assert left_in(filled.spool) == []
+    again = survey(engine, filled.spool, [A.entry, B.entry])
+    assert [image["reason"] for image in again["images"]] == [None, None]
+    assert not again["leftovers"]
+    assert again["room"] == []
 
 
-def push(engine, spool, sample) -> dict:
-    """What the controller does; the digests that it sent."""
-    answer = survey(engine, spool, [sample.image], os.getuid())
-    spool.learn(sample.as_call())
-    sent = dict(answer["lacking"])
-    send(spool, sample, sent)
-    result = load_images(engine, spool, [sample.image])
-    if result["lacking"]:
-        sent.update(result["lacking"])
-        send(spool, sample, result["lacking"])
-        result = load_images(engine, spool, [sample.image])
-    assert not result["lacking"]
-    return sent
+@STORES
+def test_what_lacks_is_asked_for(store, filled):
+    engine = FakeEngine(store)
+    filled.receive(A)
+    answer = load(engine, filled, A, B)
+    assert answer["loaded"] == ["r/a:1"]
+    assert list(answer["lacking"]) == [B.entry["layers"][2]["digest"]]
+    assert answer["whole"] == []
+    filled.receive(B, only=answer["lacking"])
+    assert load(engine, filled, A, B)["loaded"] == ["r/b:1"]
+    assert left_in(filled.spool) == []
 
 
-def blobs_of(spool) -> list[str]:
-    return os.listdir(os.path.join(spool.root, "blobs"))
-
-
-def test_a_check_makes_nothing_on_the_host(engine, spool):
-    answer = survey(engine, spool, [FIRST.image], None)
-    assert answer["images"][0]["to_load"] == 2 and len(answer["lacking"]) == 2 and answer["incoming"] is None
-    assert not os.path.exists(spool.root)
-
-
-def test_ladder(engine, spool):
-    assert len(push(engine, spool, FIRST)) == 2
-    assert engine.image("test/one:1").diff_ids == tuple(entry["diff_id"] for entry in FIRST.layers)
-    assert blobs_of(spool) == []
-    assert push(engine, spool, FIRST) == {}
-    assert len(engine.members) == 1
-    assert set(push(engine, spool, SECOND)) == {SECOND.layers[1]["digest"]}
-
-
-def test_an_engine_that_does_not_know_zstd_gets_plain_layers(engine, spool):
-    engine.major = 20
-    push(engine, spool, FIRST)
-    assert engine.image("test/one:1") is not None
-
-
-def test_what_is_here_after_a_break_is_not_sent_again(engine, spool):
-    survey(engine, spool, [FIRST.image], os.getuid())
-    send(spool, FIRST, [FIRST.layers[0]["digest"]])
-    assert set(push(engine, spool, FIRST)) == {FIRST.layers[1]["digest"]}
-
-
-def test_a_difference_that_does_not_take_is_followed_by_all_layers(engine, spool):
-    push(engine, spool, FIRST)
-    engine.trouble = ["lstat: no such file or directory"]
-    assert set(push(engine, spool, SECOND)) == set(SECOND.blobs)
-    assert engine.image("test/one:2") is not None
-
-
-def test_blobs_that_were_collected_are_sent_after_all(spool):
-    engine = FakeEngine("containerd")
-    push(engine, spool, FIRST)
+def forge_record(engine, filled):
+    """Let the record say more than the engine holds."""
+    engine.hold(A.entry)
     engine.blobs.clear()
-    assert set(push(engine, spool, SECOND)) == set(SECOND.blobs)
+    filled.spool._documents.clear()
+    with filled.spool.locked():
+        filled.spool.remember({A.entry["manifest"]: [layer["digest"] for layer in B.entry["layers"]]})
 
 
-def test_a_push_that_fails_leaves_the_earlier_image_of_the_name(engine, spool):
-    before = Sample("test/one:1", b"before")
-    push(engine, spool, before)
-    engine.trouble = ["no space left on device"]
-    with pytest.raises(CognitiveError, match="Image test/one:1: no space left on device"):
-        push(engine, spool, FIRST)
-    assert engine.image("test/one:1").diff_ids == (before.layers[0]["diff_id"],)
-    push(engine, spool, FIRST)
-    assert len(engine.image("test/one:1").diff_ids) == 2
+@pytest.mark.parametrize("answer_broken", [False, True])
+def test_a_difference_that_did_not_take_is_followed_by_the_whole_image(filled, answer_broken):
+    engine = FakeEngine("containerd")
+    engine.answer_broken = answer_broken
+    forge_record(engine, filled)
+    filled.receive(B, only=())
+    answer = load(engine, filled, B)
+    assert len(answer["lacking"]) == 3
+    assert answer["whole"] == ["r/b:1"]
+    assert list(engine.names) == ["r/a:1"]
+    filled.receive(B)
+    assert load(engine, filled, B, whole=answer["whole"])["loaded"] == ["r/b:1"]
+    # The difference was tried once, then all at once.
+    assert [len(members) for members in engine.loads] == [5, 5 + 3]
+    assert passage_names(engine) == []
 
 
-def test_an_image_that_came_out_otherwise_is_taken_away(engine, spool, monkeypatch):
-    monkeypatch.setattr(engine, "load", lambda archive: (list(archive), engine.hold(SECOND.image, "test/one:1")))
-    with pytest.raises(CognitiveError, match="the engine holds other layers under this name"):
-        push(engine, spool, FIRST)
-    assert engine.image("test/one:1") is None
+@STORES
+def test_a_load_that_fails_takes_no_name_from_the_image_that_has_it(store, filled):
+    engine = FakeEngine(store)
+    engine.hold(A.entry, name="r/b:1")
+    before = engine.names["r/b:1"]
+    engine.fail_with = [LoadRefused("first"), LoadRefused("second")]
+    filled.receive(B)
+    with pytest.raises(CognitiveError, match=r"^Image r/b:1: "):
+        load(engine, filled, B)
+    assert engine.names == {"r/b:1": before}
+    # What came is kept for the next run.
+    assert len(left_in(filled.spool)) == 3
 
 
-def test_an_engine_that_loaded_nothing_is_found_out(engine, spool, monkeypatch):
-    monkeypatch.setattr(engine, "load", list)
-    with pytest.raises(CognitiveError, match="does not hold it although it said that it loaded it"):
-        push(engine, spool, FIRST)
+def test_an_engine_that_breaks_off_is_not_given_the_whole_image(filled):
+    engine = FakeEngine()
+    engine.hold(A.entry)
+    engine.fail_with = [CognitiveError("Docker Engine broke off")]
+    filled.receive(B)
+    with pytest.raises(CognitiveError, match=r"^Docker Engine broke off"):
+        load(engine, filled, B)
+    assert engine.loads == []
 
 
-def test_only_the_name_lacks(engine, spool):
-    push(engine, spool, FIRST)
-    engine.tag(engine.names["test/one:1"], "test/kept:1")
-    engine.remove_image("test/one:1")
-    assert push(engine, spool, FIRST) == {}
-    assert engine.image("test/one:1") is not None and len(engine.members) == 1
+def test_another_image_of_the_name_is_replaced_only_when_the_new_one_is_right(filled):
+    engine = FakeEngine()
+    engine.hold(A.entry, name="r/b:1")
+    filled.receive(B)
+    assert load(engine, filled, B)["loaded"] == ["r/b:1"]
+    assert engine.names["r/b:1"].id == B.entry["config"]
 
 
-def test_too_little_room_is_said_before_anything_is_sent(engine, spool, monkeypatch):
-    monkeypatch.setattr(_push, "free_room", lambda path: 10)
-    with pytest.raises(CognitiveError, match=r"^/: the push needs .* and 10 B are free; make room"):
-        survey(engine, spool, [FIRST.image], os.getuid())
-    assert not os.path.exists(spool.root)
+@STORES
+def test_only_the_name_is_given_where_only_that_lacks(store, filled):
+    engine = FakeEngine(store)
+    engine.hold(A.entry, name="other:1")
+    assert load(engine, filled, A)["loaded"] == ["r/a:1"]
+    assert engine.loads == []
 
 
-def test_several_images_at_once(engine, spool):
-    images = [FIRST.image, SECOND.image]
-    answer = survey(engine, spool, images, os.getuid())
-    for sample in (FIRST, SECOND):
-        spool.learn(sample.as_call())
-        send(spool, sample, [digest for digest in answer["lacking"] if digest in sample.blobs])
-    result = load_images(engine, spool, images)
-    assert [entry["to_load"] for entry in result["loaded"]] == [2, 1]
-    assert blobs_of(spool) == []
+def test_what_a_broken_push_left_in_the_engine_goes(filled):
+    engine = FakeEngine("containerd")
+    engine.hold(A.entry, name=f"{ARRIVING}:0")
+    filled.receive(B)
+    load(engine, filled, B)
+    assert passage_names(engine) == []
+
+
+def test_a_blob_that_was_altered_on_its_way_is_asked_for_again(filled):
+    filled.receive(A)
+    first = A.entry["layers"][0]["digest"]
+    filled.write(first, b"BASE")
+    answer = load(FakeEngine(), filled, A)
+    assert list(answer["lacking"]) == [first]
+    assert answer["begun"] == {}
+
+
+def test_a_blob_that_went_bad_in_the_spool_is_asked_for_again(filled):
+    engine = FakeEngine()
+    engine.fail_with = [LoadRefused("invalid diffID")]
+    filled.receive(A)
+    sizes = {layer["digest"]: layer["size"] for layer in A.entry["layers"]}
+    with filled.spool.locked():
+        filled.spool.accept(sizes)
+    first = A.entry["layers"][0]["digest"]
+    with open(filled.spool.path(first), "wb") as stream:
+        stream.write(b"BASE")
+    assert list(load(engine, filled, A)["lacking"]) == [first]
+
+
+def test_an_image_of_other_content_than_the_bundle_says_is_refused(filled):
+    engine = FakeEngine()
+    filled.receive(A)
+    filled.spool._documents[A.entry["config"]] = b'{"rootfs":{"diff_ids":["sha256:0","sha256:1"]}}'
+    with pytest.raises(CognitiveError, match="the engine made other layers of it than the bundle says"):
+        load(engine, filled, A)
+    assert engine.names == {}
+
+
+def test_the_record_forgets_images_that_are_gone(filled):
+    with filled.spool.locked():
+        filled.spool.remember({"sha256:gone": ["sha256:x"]})
+    filled.receive(A)
+    load(FakeEngine("containerd"), filled, A)
+    assert list(filled.spool.pushed()) == [A.entry["manifest"]]
+
+
+def test_the_survey_changes_nothing(tmp_path):
+    spool = Spool(str(tmp_path / "spool"))
+    answer = survey(FakeEngine(), spool, [A.entry, B.entry])
+    assert sum(answer["lacking"].values()) == len(b"base") + len(b"one") + len(b"two")
+    assert [image["to_load"] for image in answer["images"]] == [2, 1]
+    assert not (tmp_path / "spool").exists()
+
+
+def test_the_survey_counts_what_a_broken_push_left(filled):
+    first, second = (layer["digest"] for layer in A.entry["layers"])
+    filled.write(first, b"ba")
+    filled.write(second, b"one")
+    answer = survey(FakeEngine(), filled.spool, [A.entry])
+    assert answer["begun"] == {first: 2, second: 3}
+    assert answer["leftovers"]
+
+
+def test_too_little_room_is_said_before_anything_is_sent(tmp_path):
+    huge = make_image("r/h:1", [b"x"])
+    huge.entry["layers"][0].update(size=1 << 45, raw_size=1 << 45)
+    with pytest.raises(CognitiveError, match=r"spool and /: the push needs 96 TiB and .* are free; make room") as caught:
+        survey(FakeEngine(), Spool(str(tmp_path / "spool")), [huge.entry])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_zstd_program_is_said_before_anything_is_sent(tmp_path, monkeypatch):
+    monkeypatch.setattr(_push.shutil, "which", lambda name: None)
+    image = make_image("r/a:1", [b"x"])
+    image.entry["layers"][0]["media_type"] += "+zstd"
+    with pytest.raises(CognitiveError, match="install the package zstd"):
+        survey(FakeEngine(major=20), Spool(str(tmp_path / "spool")), [image.entry])
+
+
+def test_documents_that_changed_on_the_way_are_refused(tmp_path):
+    with pytest.raises(CognitiveError, match="was altered"):
+        Spool(str(tmp_path)).learn({"sha256:" + "0" * 64: "aGVsbG8="})

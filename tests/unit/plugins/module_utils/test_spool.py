@@ -4,116 +4,106 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
-import stat
+import time
 
 import pytest
+from push_fakes import FilledSpool, digest_of, left_in
 
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
-from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, free_room
+from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, check_room, survey_room
 
-CONTENT = b"a blob\n"
-NAME = hashlib.sha256(CONTENT).hexdigest()
-WANTED = {f"sha256:{NAME}": len(CONTENT)}
-
-
-@pytest.fixture(name="spool")
-def _spool(tmp_path):
-    spool = Spool(str(tmp_path / "spool"))
-    spool.prepare(os.getuid())
-    return spool
+CONTENT = b"content of a blob"
+DIGEST = digest_of(CONTENT)
 
 
-def incoming(spool, name, content=CONTENT):
-    path = os.path.join(spool.prepare(os.getuid()), name)
-    with open(path, "wb") as stream:
-        stream.write(content)
-    return path
+@pytest.fixture
+def filled(tmp_path):
+    return FilledSpool(Spool(str(tmp_path / "spool")))
 
 
-def test_only_the_login_user_reaches_its_directory(spool):
-    modes = {name: stat.S_IMODE(os.stat(os.path.join(spool.root, name)).st_mode) for name in (".", "blobs", "incoming")}
-    assert modes == {".": 0o711, "blobs": 0o700, "incoming": 0o700}
+def accept(filled):
+    with filled.spool.locked():
+        filled.spool.accept({DIGEST: len(CONTENT)})
 
 
-def test_what_arrived_whole_is_kept_and_not_asked_for_again(spool):
-    incoming(spool, NAME)
-    assert spool.lacking(WANTED) == WANTED
-    spool.accept()
-    assert spool.lacking(WANTED) == {}
-    with open(spool.path(f"sha256:{NAME}"), "rb") as stream:
-        assert stream.read() == CONTENT
-    spool.accept()
-    assert spool.lacking(WANTED) == {}
-    spool.drop(WANTED)
-    spool.drop(WANTED)
-    assert spool.lacking(WANTED) == WANTED
+def test_a_blob_that_is_whole_and_right_is_taken(filled):
+    filled.write(DIGEST, CONTENT)
+    accept(filled)
+    assert filled.spool.lacking({DIGEST: len(CONTENT)}) == {}
+    assert os.listdir(filled.incoming) == []
 
 
-@pytest.mark.parametrize("content", [CONTENT[:-1], b"A blob\n", b""])
-def test_what_arrived_otherwise_is_dropped(spool, content):
-    path = incoming(spool, NAME, content)
-    spool.accept()
-    assert spool.lacking(WANTED) == WANTED and not os.path.lexists(path)
+def test_a_part_stays_for_the_next_push(filled):
+    filled.write(DIGEST, CONTENT[:5])
+    accept(filled)
+    assert filled.spool.begun({DIGEST: len(CONTENT)}) == {DIGEST: 5}
+    assert filled.spool.lacking({DIGEST: len(CONTENT)}) == {DIGEST: len(CONTENT)}
 
 
-def test_a_kept_blob_that_shrank_is_asked_for_again(spool):
-    incoming(spool, NAME)
-    spool.accept()
-    os.truncate(spool.path(f"sha256:{NAME}"), 3)
-    assert spool.lacking(WANTED) == WANTED
+def test_a_part_that_nobody_came_back_for_goes(filled):
+    filled.write(DIGEST, CONTENT[:5])
+    path = os.path.join(filled.incoming, DIGEST[7:])
+    os.utime(path, (time.time() - 8 * 86400,) * 2)
+    accept(filled)
+    assert left_in(filled.spool) == []
 
 
-def test_links_and_foreign_names_are_not_taken(spool, tmp_path):
+def test_content_that_is_not_what_its_name_says_goes(filled):
+    filled.write(DIGEST, CONTENT.upper())
+    accept(filled)
+    assert left_in(filled.spool) == []
+
+
+def test_what_is_longer_than_the_blob_is_not_a_part_of_it(filled):
+    filled.write(DIGEST, CONTENT + b"x")
+    assert filled.spool.begun({DIGEST: len(CONTENT)}) == {}
+
+
+def test_a_link_in_the_way_is_not_followed(filled, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(CONTENT)
-    link = os.path.join(spool.prepare(os.getuid()), NAME)
-    os.symlink(secret, link)
-    foreign = incoming(spool, "notes.txt")
-    spool.accept()
-    assert spool.lacking(WANTED) == WANTED
-    assert not os.path.lexists(link) and not os.path.exists(foreign)
+    os.symlink(secret, os.path.join(filled.incoming, DIGEST[7:]))
+    accept(filled)
     assert secret.read_bytes() == CONTENT
+    assert filled.spool.lacking({DIGEST: len(CONTENT)})
 
 
-def test_a_second_push_is_refused_until_the_first_is_done(spool):
-    with spool.locked(), pytest.raises(CognitiveError, match="another push to this host is at work"), Spool(spool.root).locked():
+def test_only_one_push_at_a_time(filled):
+    with filled.spool.locked(), pytest.raises(CognitiveError, match="another push to this host is at work"), Spool(filled.spool.root).locked(patience=0):
         pass
-    with Spool(spool.root).locked():
+    with Spool(filled.spool.root).locked(patience=0):
         pass
 
 
-def test_documents_are_checked(spool):
-    text = base64.b64encode(CONTENT).decode()
-    spool.learn({f"sha256:{NAME}": text})
-    assert spool.document(f"sha256:{NAME}") == CONTENT
-    with pytest.raises(CognitiveError, match="arrived altered"):
-        spool.learn({"sha256:" + "0" * 64: text})
-
-
-def test_the_record_forgets_images_that_are_gone(spool):
-    assert spool.pushed() == {}
-    spool.remember("sha256:one", ["a"], {"sha256:one"})
-    spool.remember("sha256:two", ["b"], {"sha256:one", "sha256:two"})
-    assert spool.pushed() == {"sha256:one": ["a"], "sha256:two": ["b"]}
-    spool.remember("sha256:three", ["c"], {"sha256:two", "sha256:three"})
-    assert set(spool.pushed()) == {"sha256:two", "sha256:three"}
+def test_only_who_pushes_looks_into_the_spool(filled):
+    with filled.spool.locked():
+        assert os.stat(filled.spool.root).st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "7", "null", '{"a": 7}'])
-def test_a_record_that_cannot_be_read_is_as_none(spool, content):
-    with open(os.path.join(spool.root, "pushed.json"), "w", encoding="utf-8") as stream:
+def test_a_record_that_cannot_be_read_costs_bytes_only(filled, content):
+    with filled.spool.locked(), open(os.path.join(filled.spool.root, "pushed.json"), "w", encoding="utf-8") as stream:
         stream.write(content)
-    assert spool.pushed() == {}
-
-
-def test_room_is_asked_where_the_directory_will_be(tmp_path):
-    assert free_room(str(tmp_path / "not" / "there")) > 0
+    assert filled.spool.pushed() == {}
 
 
 def test_who_may_not_write_is_told_to_become(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(CognitiveError, match="use become"):
-        Spool(str(tmp_path / "file" / "spool")).prepare(os.getuid())
+    with pytest.raises(CognitiveError, match="use become"), Spool(str(tmp_path / "file" / "spool")).locked():
+        pass
+
+
+def test_a_kept_blob_that_shrank_is_asked_for_again(filled):
+    filled.write(DIGEST, CONTENT)
+    accept(filled)
+    os.truncate(filled.spool.path(DIGEST), 3)
+    assert filled.spool.lacking({DIGEST: len(CONTENT)})
+
+
+def test_needs_on_one_file_system_add_up(tmp_path):
+    room = survey_room([(str(tmp_path), 1), (str(tmp_path / "not" / "there"), 2)])
+    assert [(entry["paths"], entry["need"]) for entry in room] == [([str(tmp_path), str(tmp_path / "not" / "there")], 3)]
+    free = room[0]["free"]
+    with pytest.raises(CognitiveError, match="make room"):
+        check_room([(str(tmp_path), free), (str(tmp_path), 1 << 40)], "the push")

@@ -4,169 +4,184 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import stat
 
 import pytest
+from push_fakes import FilledSpool, digest_of, left_in
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _tree
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool
-from ansible_collections.airgap.cognitive.plugins.module_utils._tree import place_trees, reason_to_act, survey_trees
+from ansible_collections.airgap.cognitive.plugins.module_utils._tree import place_trees, survey_trees
 
-FILES = {"license.dat": b"opaque\x00", "deep/er/key": b"", "deep/same": b"opaque\x00", "ünïcode \n name": b"x"}
-
-
-def digest(content: bytes) -> str:
-    return "sha256:" + hashlib.sha256(content).hexdigest()
+FILES = {"license.dat": b"opaque\x00", "deep/er/key": b"key", "deep/same": b"opaque\x00", "empty": b"", "ünïcode \n name": b"x"}
+CONTENTS = sorted(set(FILES.values()))
 
 
-@pytest.fixture(name="tree")
-def _tree_fixture(tmp_path):
+@pytest.fixture
+def filled(tmp_path):
+    return FilledSpool(Spool(str(tmp_path / "spool")))
+
+
+@pytest.fixture
+def tree(tmp_path):
     return {
-        "dest": str(tmp_path / "root" / "one" / "license"),
+        "kind": "license",
+        "family": "sentiment",
+        "tag": "1",
+        "dest": str(tmp_path / "one" / "license"),
         "owner": os.getuid(),
         "group": os.getgid(),
         "mode": "0440",
         "directory_mode": "0750",
-        "directories": ["deep", "deep/er", "nothing"],
-        "files": [{"path": path, "digest": digest(content), "size": len(content)} for path, content in FILES.items()],
+        "directories": ["bare"],
+        "files": [{"path": path, "digest": digest_of(content), "size": len(content)} for path, content in FILES.items()],
+        "manifest": "sha256:0",
     }
 
 
-@pytest.fixture(name="spool")
-def _spool(tmp_path):
-    return Spool(str(tmp_path / "spool"))
+def put(filled, tree, *contents):
+    for content in contents or CONTENTS:
+        filled.write(digest_of(content), content)
+    return place_trees(filled.spool, [tree])
 
 
-def push(spool, *trees) -> set[bytes]:
-    """What the controller does; the contents that it sent."""
-    plan = survey_trees(spool, trees, os.getuid())
-    contents = {digest(content): content for content in FILES.values()}
-    for wanted in plan["lacking"]:
-        with open(os.path.join(plan["incoming"], wanted[7:]), "wb") as stream:
-            stream.write(contents[wanted])
-    if any(plan["reasons"].values()):
-        place_trees(spool, trees)
-    return {contents[wanted] for wanted in plan["lacking"]}
+def reason(filled, tree):
+    return survey_trees(filled.spool, [tree])["reasons"][tree["dest"]]
 
 
-def read(root: str) -> dict[str, bytes]:
-    found = {}
-    for directory, _directories, names in os.walk(root):
-        for name in names:
-            path = os.path.join(directory, name)
-            with open(path, "rb") as stream:
-                found[os.path.relpath(path, root)] = stream.read()
-    return found
+def found(dest):
+    return {
+        os.path.relpath(os.path.join(directory, name), dest): open(os.path.join(directory, name), "rb").read()
+        for directory, _directories, names in os.walk(dest)
+        for name in names
+    }
 
 
-def test_ladder(spool, tree):
-    assert survey_trees(spool, [tree], None)["reasons"] == {tree["dest"]: "it is missing"}
-    assert not os.path.exists(spool.root)
-    assert push(spool, tree) == set(FILES.values())
-    assert read(tree["dest"]) == FILES
-    assert os.path.isdir(os.path.join(tree["dest"], "nothing"))
-    assert stat.S_IMODE(os.stat(os.path.join(tree["dest"], "deep", "er")).st_mode) == 0o750
-    assert stat.S_IMODE(os.stat(os.path.join(tree["dest"], "license.dat")).st_mode) == 0o440
+def test_a_tree_is_put_in_place_whole(filled, tree):
+    survey = survey_trees(filled.spool, [tree])
+    assert survey["reasons"] == {tree["dest"]: "it is missing"}
+    assert survey["lacking"] == {digest_of(content): len(content) for content in CONTENTS}
+    assert not os.path.exists(tree["dest"])
+    assert put(filled, tree) == {"placed": [tree["dest"]], "lacking": {}, "begun": {}}
+    assert found(tree["dest"]) == FILES
+    assert os.path.isdir(os.path.join(tree["dest"], "bare"))
+    assert stat.S_IMODE(os.stat(os.path.join(tree["dest"], "deep/er/key")).st_mode) == 0o440
+    assert stat.S_IMODE(os.stat(os.path.join(tree["dest"], "deep")).st_mode) == 0o750
     assert os.listdir(os.path.dirname(tree["dest"])) == ["license"]
-    assert os.listdir(os.path.join(spool.root, "blobs")) == []
-    assert reason_to_act(tree) is None
-    before = os.stat(tree["dest"]).st_ino
-    assert push(spool, tree) == set() and os.stat(tree["dest"]).st_ino == before
+    assert left_in(filled.spool) == []
+    assert reason(filled, tree) is None
+    assert place_trees(filled.spool, [tree])["placed"] == []
 
 
-def alter(root):
-    with open(os.path.join(root, "ünïcode \n name"), "wb") as stream:
-        stream.write(b"y")
-
-
-HARMS = {
-    "altered": (alter, "it holds other files", {b"x"}),
-    "foreign file": (lambda root: open(os.path.join(root, "deep", "foreign"), "w", encoding="utf-8").close(), "it holds other files", set()),
-    "foreign directory": (lambda root: os.mkdir(os.path.join(root, "foreign")), "it holds other files", set()),
-    "missing file": (lambda root: os.unlink(os.path.join(root, "ünïcode \n name")), "it holds other files", {b"x"}),
-    "missing copy": (lambda root: os.unlink(os.path.join(root, "deep", "same")), "it holds other files", set()),
-    "missing directory": (lambda root: os.rmdir(os.path.join(root, "nothing")), "it holds other files", set()),
-    "link to the same": (lambda root: (os.unlink(os.path.join(root, "deep/same")), os.symlink("../license.dat", os.path.join(root, "deep/same"))), "it holds other files", set()),
-    "fifo": (lambda root: os.mkfifo(os.path.join(root, "fifo")), "it holds other files", set()),
-    "mode of a file": (lambda root: os.chmod(os.path.join(root, "license.dat"), 0o644), "its owner or modes differ", set()),
-    "mode of a directory": (lambda root: os.chmod(root, 0o755), "its owner or modes differ", set()),
-    "gone": (shutil.rmtree, "it is missing", set(FILES.values())),
-}
-
-
-@pytest.mark.parametrize("name", HARMS)
-def test_what_is_not_as_in_the_bundle_is_replaced_whole(spool, tree, name):
-    harm, reason, sent = HARMS[name]
-    push(spool, tree)
+@pytest.mark.parametrize(
+    "harm, expected, sent",
+    [
+        (lambda dest: open(os.path.join(dest, "foreign"), "w").close(), "it holds other files", []),
+        (lambda dest: os.mkdir(os.path.join(dest, "foreign")), "it holds other files", []),
+        (lambda dest: os.unlink(os.path.join(dest, "deep/er/key")), "it holds other files", [b"key"]),
+        (lambda dest: os.unlink(os.path.join(dest, "deep/same")), "it holds other files", []),
+        (lambda dest: os.replace(os.path.join(dest, "empty"), os.path.join(dest, "ünïcode \n name")), "it holds other files", [b"x"]),
+        (lambda dest: os.rename(os.path.join(dest, "license.dat"), os.path.join(dest, "other")), "it holds other files", []),
+        (lambda dest: os.rmdir(os.path.join(dest, "bare")), "it holds other files", []),
+        (lambda dest: os.symlink("empty", os.path.join(dest, "link")), "it holds other files", []),
+        (lambda dest: os.mkfifo(os.path.join(dest, "pipe")), "it holds other files", []),
+        (lambda dest: os.chmod(os.path.join(dest, "empty"), 0o644), "its owner or modes differ", []),
+        (lambda dest: os.chmod(dest, 0o755), "its owner or modes differ", []),
+        (lambda dest: os.rename(dest, dest + "-away"), "it is missing", CONTENTS),
+    ],
+)
+def test_a_tree_that_was_harmed_is_made_whole(filled, tree, harm, expected, sent):
+    put(filled, tree)
     harm(tree["dest"])
-    assert reason_to_act(tree) == reason
-    assert push(spool, tree) == sent
-    assert read(tree["dest"]) == FILES and reason_to_act(tree) is None
-    assert os.listdir(os.path.dirname(tree["dest"])) == ["license"]
+    survey = survey_trees(filled.spool, [tree])
+    assert survey["reasons"][tree["dest"]] == expected
+    assert survey["lacking"] == {digest_of(content): len(content) for content in sent}
+    put(filled, tree, *sent) if sent else place_trees(filled.spool, [tree])
+    assert reason(filled, tree) is None
+
+
+def test_a_link_at_the_destination_is_replaced_and_not_followed(filled, tree, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_text("mine")
+    os.makedirs(os.path.dirname(tree["dest"]))
+    os.symlink(elsewhere, tree["dest"])
+    put(filled, tree)
+    assert not os.path.islink(tree["dest"])
+    assert (elsewhere / "mine").read_text() == "mine"
+
+
+def test_a_file_at_the_destination_is_replaced(filled, tree):
+    os.makedirs(os.path.dirname(tree["dest"]))
+    with open(tree["dest"], "w", encoding="utf-8") as stream:
+        stream.write("a file")
+    put(filled, tree)
+    assert reason(filled, tree) is None
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root gives files away")
-def test_owner(spool, tree):
-    push(spool, tree)
-    assert push(spool, {**tree, "owner": 65532, "group": 65533}) == set()
+def test_owner(filled, tree):
+    put(filled, tree)
+    given = {**tree, "owner": 65532, "group": 65533}
+    assert reason(filled, given) == "its owner or modes differ"
+    place_trees(filled.spool, [given])
     status = os.stat(os.path.join(tree["dest"], "deep", "same"))
     assert (status.st_uid, status.st_gid) == (65532, 65533)
 
 
-def test_a_link_or_a_file_in_its_place_gives_way_and_what_it_led_to_stays(spool, tree, tmp_path):
-    push(spool, tree)
-    os.rename(tree["dest"], tmp_path / "elsewhere")
-    os.symlink(tmp_path / "elsewhere", tree["dest"])
-    assert reason_to_act(tree) == "it is missing"
-    push(spool, tree)
-    assert not os.path.islink(tree["dest"]) and read(str(tmp_path / "elsewhere")) == FILES
-    shutil.rmtree(tree["dest"])
-    with open(tree["dest"], "w", encoding="utf-8") as stream:
-        stream.write("a file")
-    push(spool, tree)
-    assert reason_to_act(tree) is None
-
-
-def test_what_an_earlier_run_left_is_cleared_away(spool, tree):
-    for leftover in (".new", ".old"):
-        os.makedirs(tree["dest"] + leftover + "/half")
-    push(spool, tree)
-    assert os.listdir(os.path.dirname(tree["dest"])) == ["license"]
-
-
-def test_one_that_breaks_off_leaves_what_was_there(spool, tree, monkeypatch):
-    push(spool, tree)
-    alter(tree["dest"])
-    before = read(tree["dest"])
+def test_one_that_breaks_off_leaves_what_was_there(filled, tree, monkeypatch):
+    put(filled, tree)
+    os.unlink(os.path.join(tree["dest"], "empty"))
+    before = found(tree["dest"])
     monkeypatch.setattr(_tree.os, "chown", lambda *_arguments: (_ for _ in ()).throw(OSError(28, "No space left on device")))
-    monkeypatch.setattr(Spool, "accept", lambda _self: None)
-    plan = survey_trees(spool, [tree], None)
-    for wanted in plan["lacking"]:
-        with open(spool.path(wanted), "wb") as stream:
-            stream.write(b"x")
     with pytest.raises(CognitiveError, match="license: No space left on device"):
-        place_trees(spool, [tree])
-    assert read(tree["dest"]) == before
+        put(filled, tree, b"")
+    assert found(tree["dest"]) == before
 
 
-def test_what_did_not_arrive_is_named(spool, tree):
-    survey_trees(spool, [tree], os.getuid())
-    with pytest.raises(CognitiveError, match="blob sha256:[0-9a-f]{64} did not arrive; run again"):
-        place_trees(spool, [tree])
-    assert not os.path.exists(tree["dest"])
+def test_too_little_room_is_said_before_anything_is_sent(filled, tree):
+    tree["files"][0]["size"] = 1 << 45
+    with pytest.raises(CognitiveError, match="the push needs 64 TiB and .* are free"):
+        survey_trees(filled.spool, [tree])
 
 
-def test_two_trees_that_share_files(spool, tree):
-    other = {**tree, "dest": os.path.join(os.path.dirname(tree["dest"]), "models")}
-    assert push(spool, tree, other) == set(FILES.values())
-    assert read(tree["dest"]) == read(other["dest"]) == FILES
+def test_what_a_broken_run_left_beside_goes(filled, tree):
+    beside = os.path.join(os.path.dirname(tree["dest"]), ".license.new")
+    os.makedirs(os.path.join(beside, "half"))
+    put(filled, tree)
+    assert not os.path.exists(beside)
 
 
-def test_too_little_room_is_said_before_anything_is_sent(spool, tree, monkeypatch):
-    monkeypatch.setattr(_tree, "free_room", lambda path: 3)
-    with pytest.raises(CognitiveError, match="the push needs 16 B and 3 B are free"):
-        survey_trees(spool, [tree], None)
+def test_the_old_tree_stays_when_a_file_did_not_arrive(filled, tree):
+    put(filled, tree)
+    newer = {**tree, "files": [*tree["files"], {"path": "new", "digest": digest_of(b"new"), "size": 3}]}
+    filled.write(digest_of(b"new"), b"NEW")
+    answer = place_trees(filled.spool, [newer])
+    assert answer["placed"] == []
+    assert list(answer["lacking"]) == [digest_of(b"new")]
+    assert found(tree["dest"]) == FILES
+
+
+def test_a_file_that_two_trees_share_is_sent_once(filled, tree):
+    other = {**tree, "dest": tree["dest"].replace("one", "two")}
+    survey = survey_trees(filled.spool, [tree, other])
+    assert len(survey["lacking"]) == len(CONTENTS)
+    for content in CONTENTS:
+        filled.write(digest_of(content), content)
+    assert len(place_trees(filled.spool, [tree, other])["placed"]) == 2
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"dest": "/"}, "/: a tree cannot be put"),
+        ({"dest": "relative/license"}, "relative/license: a tree cannot be put"),
+        ({"mode": "u=rw"}, "mode 'u=rw' is not a mode in octal"),
+        ({"directory_mode": "0899"}, "directory_mode '0899' is not a mode in octal"),
+    ],
+)
+def test_bad_input(filled, tree, change, message):
+    with pytest.raises(CognitiveError, match=message):
+        survey_trees(filled.spool, [{**tree, **change}])
