@@ -143,7 +143,7 @@ def test_one_that_breaks_off_leaves_what_was_there(filled, tree, monkeypatch):
 
 def test_too_little_room_is_said_before_anything_is_sent(filled, tree):
     tree["files"][0]["size"] = 1 << 45
-    with pytest.raises(CognitiveError, match="the push needs 64 TiB and .* are free"):
+    with pytest.raises(CognitiveError, match="the push needs 32 TiB and .* are free"):
         survey_trees(filled.spool, [tree])
 
 
