@@ -34,6 +34,11 @@ BLOCK = 1 << 20
 
 _BLOB = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _CONFIG = re.compile(r"([0-9a-f]{64})\.json")
+# In the order in which the engine writes it.
+_LEGACY_CONFIG = json.loads(
+    '{"Hostname":"","Domainname":"","User":"","AttachStdin":false,"AttachStdout":false,"AttachStderr":false,"Tty":false,"OpenStdin":false,"StdinOnce":false,'
+    '"Env":null,"Cmd":null,"Image":"","Volumes":null,"WorkingDir":"","Entrypoint":null,"OnBuild":null,"Labels":null}'
+)
 _EXTENDED = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 
 
@@ -98,11 +103,31 @@ class _ChunkReader(io.RawIOBase):
         return bytes(piece)
 
 
-class SaveReader:
-    """Reads one archive. Layers go to the store as they come; documents are kept."""
+def legacy_names(diff_ids: t.Sequence[str]) -> dict[str, str]:
+    """Where engines before 25 put the layers of an image, all but its last, in an archive: member names and diff IDs.
 
-    def __init__(self, store: LayerStore) -> None:
+    They name a layer by the checksum of a document that an image of the time before layers had digests would have had, with the
+    chain of layers in it. A name that is not foreseen here is only a layer that has to be read to be known.
+    """
+    names: dict[str, str] = {}
+    chain = parent = ""
+    for diff_id in diff_ids[:-1]:
+        chain = _oci.digest_of(f"{chain} {diff_id}".encode()) if chain else diff_id
+        document = {"container_config": _LEGACY_CONFIG, "created": "1970-01-01T00:00:00Z", "layer_id": chain, **({"parent": parent} if parent else {})}
+        parent = _oci.digest_of(json.dumps(document, separators=(",", ":")).encode())
+        names[parent.partition(":")[2] + "/layer.tar"] = diff_id
+    return names
+
+
+class SaveReader:
+    """Reads one archive. Layers go to the store as they come; documents are kept.
+
+    C(names) says which layers, by diff ID, are to be expected under which member names: those that the store knows are not read.
+    """
+
+    def __init__(self, store: LayerStore, names: t.Mapping[str, str] | None = None) -> None:
         self._store = store
+        self._names = names or {}
         self._documents: dict[str, bytes] = {}
         self._layers: dict[str, StoredLayer] = {}
         self._links: dict[str, str] = {}
@@ -121,7 +146,7 @@ class SaveReader:
 
     def _take(self, archive: tarfile.TarFile, member: tarfile.TarInfo) -> None:
         name = member.name.rstrip("/")
-        if name.startswith("/") or any(part in ("", ".", "..") for part in name.split("/")):
+        if any(part in ("", ".", "..") for part in name.split("/")):
             raise CognitiveError(f"The engine's archive has a member named {name[:80]!r}, which leads out of it; it is not read.")
         if member.isdir():
             return
@@ -134,7 +159,8 @@ class SaveReader:
             raise CognitiveError(f"The engine's archive has a member {name[:80]!r} that is neither file, directory nor link; it is not read.")
         blob = _BLOB.fullmatch(name)
         digest = blob or _CONFIG.fullmatch(name)
-        known = self._store.known("sha256:" + blob.group(1)) if blob else None
+        foreseen = "sha256:" + blob.group(1) if blob else self._names.get(name)
+        known = self._store.known(foreseen) if foreseen else None
         if known is not None:
             self._layers[name] = known
             return

@@ -20,7 +20,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle, _oci
-from ansible_collections.airgap.cognitive.plugins.module_utils._archive import SavedImage, SaveReader, StoredLayer
+from ansible_collections.airgap.cognitive.plugins.module_utils._archive import SavedImage, SaveReader, StoredLayer, legacy_names
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_blobs import BlobWriter
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
@@ -234,7 +234,10 @@ class Export:
     def _save(self, writer: BlobWriter) -> list[_oci.Image]:
         if not self._to_save:
             return []
-        reader = SaveReader(_Layers(writer, self._before))
+        names: dict[str, str] = {}
+        for wanted in self._to_save:
+            names.update(legacy_names(self._identities[wanted.name].diff_ids))
+        reader = SaveReader(_Layers(writer, self._before), names)
         chunks = self._engine.save([wanted.name for wanted in self._to_save])
         try:
             reader.read(chunks)
