@@ -172,8 +172,6 @@ class SaveReader:
         stream = t.cast(t.BinaryIO, archive.extractfile(member))
         if member.size <= MAX_DOCUMENT:
             data = stream.read()
-            if len(data) != member.size:
-                raise CognitiveError("The engine's archive was cut short; run the export again.")
             if not _is_layer(name, data):
                 self._room -= len(data)
                 if self._room < 0:

@@ -61,7 +61,7 @@ class SshSigner:
         answer = _ssh_keygen(["-l", "-f", self.key])
         match = _FINGERPRINT.search(answer.stdout.decode(errors="replace"))
         if answer.returncode or match is None:
-            raise CognitiveError(f"Signing key {self.key} is not an SSH key ({_reason(answer)}); name a private key that ssh-keygen made.")
+            raise CognitiveError(f"Signing key {self.key} is not an SSH key{_reason(answer)}; name a private key that ssh-keygen made.")
         return match.group(1)
 
     def sign(self, document: bytes) -> bytes:
@@ -69,7 +69,7 @@ class SshSigner:
         answer = _ssh_keygen(["-Y", "sign", "-q", "-f", self.key, "-n", self.namespace], document)
         if answer.returncode or not answer.stdout.startswith(b"-----BEGIN SSH SIGNATURE-----"):
             raise CognitiveError(
-                f"Signing key {self.key} cannot sign ({_reason(answer)}); it must be a private key without a passphrase that only its owner "
+                f"Signing key {self.key} cannot sign{_reason(answer)}; it must be a private key without a passphrase that only its owner "
                 "can read (mode 0600), or a public key whose private half the SSH agent holds."
             )
         return answer.stdout
@@ -102,7 +102,7 @@ class SshVerifier:
             answer = _ssh_keygen(["-Y", "verify", "-f", self.allowed_signers, "-I", name, "-n", self.namespace, "-s", path], document)
         if answer.returncode:
             raise CognitiveError(
-                f"{where} is signed with key {fingerprint}, and {self.allowed_signers} does not let that key sign as {name} ({_reason(answer)}); "
+                f"{where} is signed with key {fingerprint}, and {self.allowed_signers} does not let that key sign as {name}{_reason(answer)}; "
                 "get it from the right signer, or have the file corrected."
             )
         return name
@@ -112,7 +112,7 @@ class SshVerifier:
         names = [name for line in answer.stdout.decode(errors="replace").splitlines() for name in line.split(",") if name]
         if answer.returncode or not names:
             raise CognitiveError(
-                f"{where} is signed with key {fingerprint}, which {self.allowed_signers} does not name ({_reason(answer)}); "
+                f"{where} is signed with key {fingerprint}, which {self.allowed_signers} does not name{_reason(answer)}; "
                 "get it from a signer that the file names, or add the key if you trust it."
             )
         plain = [name for name in names if not _PATTERN_CHARACTERS & set(name)]
@@ -157,8 +157,8 @@ def _ssh_keygen(arguments: list[str], document: bytes = b"") -> subprocess.Compl
 
 
 def _reason(answer: subprocess.CompletedProcess[bytes]) -> str:
-    """The line of ssh-keygen's answer that says most."""
+    """The line of ssh-keygen's answer that says most, in brackets."""
     lines = [line.strip(" .@\r") for line in answer.stderr.decode(errors="replace").splitlines()]
     lines = [line for line in lines if line and line not in ("Could not verify signature", "Signing data on standard input")]
     telling = [line for line in lines if "too open" in line or "expired" in line or "passphrase" in line]
-    return (telling or lines or ["ssh-keygen gave no reason"])[0]
+    return f" ({(telling or lines)[0]})" if lines else ""

@@ -100,6 +100,10 @@ options:
 requirements:
   - Docker SDK for Python 5.0.3 or later
   - the programs C(ssh-keygen) and C(zstd)
+notes:
+  - skopeo reads the images of a bundle in any version that Debian 12 and later ship. Copying one to a format of Docker (C(docker-archive), C(docker-daemon)) in one step
+    needs skopeo 1.14 or later where the layers were compressed with zstd. An older one needs two steps, C(skopeo copy --dest-decompress oci:DIRECTORY:NAME dir:PLACE)
+    and C(skopeo copy dir:PLACE docker-archive:FILE:NAME).
 seealso:
   - module: airgap.cognitive.bundle_verify
   - module: airgap.cognitive.bundle_info

@@ -339,6 +339,11 @@ def test_a_failure_leaves_the_earlier_bundle(place, monkeypatch):
     assert place.verify().faults == []
 
 
+def test_a_key_that_cannot_sign_is_found_before_anything_is_saved(place):
+    assert "cannot sign" in refusal(place, key=make_key(place.root / "locked", "a passphrase"))
+    assert place.engine.saved == []
+
+
 def test_a_failed_first_export_leaves_nothing(place):
     place.engine.break_after = 30000
     refusal(place)
@@ -348,11 +353,12 @@ def test_a_failed_first_export_leaves_nothing(place):
     assert list((place.root / "media").iterdir()) == []
 
 
-def test_an_image_that_changes_meanwhile_is_refused(place):
+@pytest.mark.parametrize("swapped", [SampleImage([BASE, layer_of("swapped")]), SampleImage(KEYPHRASE.layers, {"Labels": {"swapped": "yes"}})])
+def test_an_image_that_changes_meanwhile_is_refused(place, swapped):
     original = place.engine.save
 
     def save(names):
-        place.engine.images[K] = SampleImage([BASE, layer_of("swapped")])
+        place.engine.images[K] = swapped
         return original(names)
 
     place.engine.save = save
