@@ -143,11 +143,13 @@ class PushAction(ActionBase):
         with open(source, "rb") as stream:
             stream.seek(start)
             place = start // _UNIT
-            for block in iter(lambda: stream.read(BLOCK), b""):
+            while block := stream.read(BLOCK):
                 # At its place rather than at the end: a connection may run a command a second time.
                 self._command(incoming, f"dd of={target} bs={_UNIT} seek={place} conv=notrunc", block)
                 place += len(block) // _UNIT
                 progress.add(len(block))
+                # Or two of them would be in memory while the next one is read.
+                del block
 
     def _send_file(self, source: str, incoming: str, progress: _Progress) -> None:
         if self._connection._shell.tmpdir is None:
