@@ -5,7 +5,7 @@
 
 """Runs the tests and checks, all or the parts that are named, and ends with a table and one line that counts them.
 
-    run.py [PART ...]      parts: lint unit artifact simulator fleet integration scenario-NAME (without a word: all)
+    run.py [PART ...]      parts: lint unit artifact simulator fleet integration secrets scenario-NAME (without a word: all)
 
 Each part prints into .build/test/PART.log; what failed is shown.
 """
@@ -75,8 +75,11 @@ def checks() -> list[Check]:
         if target.name.startswith("setup_"):
             continue
         found.append(Check("integration", target.name, [str(BIN / "ansible-playbook"), "tests/integration/run.yml", "--extra-vars", f"target={target.name}"]))
-    for scenario in ("export", "default"):
-        found.append(Check(f"scenario-{scenario}", "molecule", [str(BIN / "molecule"), "test", "--scenario-name", scenario]))
+    scenarios = {name: [str(BIN / "molecule"), "test", "--scenario-name", name] for name in ("export", "default")}
+    found.append(Check("scenario-export", "molecule", scenarios["export"]))
+    # It takes every license anew; the scenario after it deploys them.
+    found.append(Check("secrets", "no key anywhere", [sys.executable, "tests/fleet/secrets.py"]))
+    found.append(Check("scenario-default", "molecule", scenarios["default"]))
     return found
 
 
