@@ -148,9 +148,10 @@ def test_a_part_that_ends_within_a_unit_is_sent_from_its_beginning(tmp_path, bun
     assert arrived(spool, digest) == content
 
 
-def test_a_blob_that_arrived_whole_is_not_sent_again(tmp_path, bundle, spool):
+@pytest.mark.parametrize("has_pipelining", [True, False])
+def test_a_blob_that_arrived_whole_is_not_sent_again(tmp_path, bundle, spool, has_pipelining):
     digest = bundle.add(b"whole")
-    action = Action(tmp_path)
+    action = Action(tmp_path, Connection(has_pipelining))
     assert action._send(bundle, spool, sizes(bundle, digest), {digest: 5}) == 0
     assert action.commands == []
 
@@ -164,6 +165,17 @@ def test_two_pushes_of_one_blob_do_not_harm_each_other(tmp_path, bundle, spool):
         first._send(bundle, spool, sizes(bundle, digest), {})
     # The second began before the first broke, from nothing.
     second._send(bundle, spool, sizes(bundle, digest), {})
+    assert arrived(spool, digest) == content
+
+
+def test_a_push_cuts_nothing_off_that_another_is_ahead_with(tmp_path, bundle, spool):
+    content = os.urandom(6 * UNIT)
+    digest = bundle.add(content)
+    Action(tmp_path)._send(bundle, spool, sizes(bundle, digest), {})
+    late = Action(tmp_path)
+    late.broken = 2
+    with pytest.raises(CognitiveError):
+        late._send(bundle, spool, sizes(bundle, digest), {})
     assert arrived(spool, digest) == content
 
 
