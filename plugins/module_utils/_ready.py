@@ -41,7 +41,8 @@ _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def base_url(service: Service) -> str:
     """Where a service answers on its own host."""
-    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(service["bind"], service["bind"])
+    bind = str(service["bind"])
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(bind, bind)
     return f"http://[{address}]:{service['port']}" if ":" in address else f"http://{address}:{service['port']}"
 
 
