@@ -5,7 +5,7 @@
 
 """Runs the tests and checks, all or the parts that are named, and ends with a table and one line that counts them.
 
-    run.py [PART ...]      parts: lint unit artifact simulator fleet integration secrets scenario-NAME (without a word: all)
+    run.py [PART ...]      parts: lint unit artifact simulator fleet integration leaks scenario-NAME (without a word: all)
 
 Each part prints into .build/test/PART.log; what failed is shown.
 """
@@ -78,7 +78,7 @@ def checks() -> list[Check]:
     scenarios = {name: [str(BIN / "molecule"), "test", "--scenario-name", name] for name in ("export", "default")}
     found.append(Check("scenario-export", "molecule", scenarios["export"]))
     # It takes every license anew; the scenario after it deploys them.
-    found.append(Check("secrets", "no key anywhere", [sys.executable, "tests/fleet/secrets.py"]))
+    found.append(Check("leaks", "no key anywhere", [sys.executable, "tests/fleet/leaks.py"]))
     found.append(Check("scenario-default", "molecule", scenarios["default"]))
     return found
 
@@ -121,11 +121,10 @@ def run(check: Check) -> Outcome:
 
 def main(parts: list[str]) -> int:
     """Run what is named."""
-    if not parts:
-        # All that the tests need: the same set-up that each part has by itself.
-        if subprocess.run(["make", "--no-print-directory", "fleet"], cwd=CHECKOUT, stdin=subprocess.DEVNULL, check=False).returncode:
-            print("0 passed, 1 failed")
-            return 1
+    # All that the tests need: the same set-up that each part has by itself.
+    if not parts and subprocess.run(["make", "--no-print-directory", "fleet"], cwd=CHECKOUT, stdin=subprocess.DEVNULL, check=False).returncode:
+        print("0 passed, 1 failed")
+        return 1
     known = checks()
     unknown = sorted(set(parts) - {check.part for check in known})
     if unknown:

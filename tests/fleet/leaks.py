@@ -64,7 +64,7 @@ def main() -> int:
         print(run.decode(errors="replace")[-3000:])
         return 1
     if not any(b"license_download" in line or b"ansible-playbook" in line for line in seen):
-        print("secrets: the processes of the run were not seen, so nothing is proved.")
+        print("leaks: the processes of the run were not seen, so nothing is proved.")
         return 1
     places = {
         "the output at -vvv": run,
@@ -78,18 +78,18 @@ def main() -> int:
     for name, host in json.loads(output_of(sys.executable, str(CHECKOUT / "tests" / "fleet" / "fleet.py"), "status"))["hosts"].items():
         places[name] = output_of("docker", "exec", host["container"], "sh", "-c", ON_HOST)
         if b'"Config"' not in places[name] and b"level=info" not in places[name]:
-            print(f"secrets: nothing could be read on {name}, so nothing is proved.")
+            print(f"leaks: nothing could be read on {name}, so nothing is proved.")
             return 1
     found = [place for place, content in places.items() if any(key in content for key in keys)]
     for place in found:
-        print(f"secrets: a key is in {place}.")
+        print(f"leaks: a key is in {place}.")
     # That the search finds what is there.
     with tempfile.TemporaryDirectory() as directory:
         (Path(directory) / "sample").write_bytes(b"x" + keys[0] + b"y")
         if keys[0] not in files_below(Path(directory)):
-            print("secrets: the search does not find a key that is there.")
+            print("leaks: the search does not find a key that is there.")
             return 1
-    print(f"secrets: {len(keys)} keys, {len(places)} places, {len(seen)} command lines; a key was found in {len(found)}.")
+    print(f"leaks: {len(keys)} keys, {len(places)} places, {len(seen)} command lines; a key was found in {len(found)}.")
     return 1 if found else 0
 
 
