@@ -164,7 +164,8 @@ class FakeApi:
 
 
 class FakeEngine:
-    root = "/"
+    root = content_root = "/"
+    local = True
     store = "classic"
 
     def __init__(self, version="26.1.5", info=None, containers=()):
