@@ -2,25 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The simulator is no part of the collection: its sources are imported from where they are."""
+"""The simulator is no part of the collection: pytest.ini says where its sources are."""
 
 from __future__ import annotations
 
-import sys
 import threading
 import typing as t
-from pathlib import Path
 
 import pytest
-
-SIMULATOR = Path(__file__).resolve().parents[2] / "simulator"
-sys.path[:0] = [str(SIMULATOR / "src"), str(SIMULATOR)]
-
 from billing import __main__ as billing
 from billing.resources import Resource
+from positions import SwitchesAt
 from simulator.switches import Switches
-
-SwitchesAt = t.Callable[..., Switches]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from conftest import SwitchesAt
+from positions import SwitchesAt
 from simulator import license as licenses
 from simulator.license import License, LicenseProblem, check_license, write_license
 

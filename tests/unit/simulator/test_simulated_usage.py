@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from conftest import SwitchesAt
+from positions import SwitchesAt
 from simulator.profiles import PROFILES
 from simulator.usage import Record, UsageStore, dump_report
 

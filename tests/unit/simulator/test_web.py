@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import SwitchesAt
+from positions import SwitchesAt
 from simulator.license import License
 from simulator.options import Options
 from simulator.profiles import PROFILES
