@@ -10,6 +10,7 @@ import json
 import random
 import tarfile
 
+import docker.auth
 import pytest
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _archive
@@ -120,7 +121,7 @@ def test_names_in_a_legacy_archive():
 
 
 def test_names_are_compared_as_the_engine_normalizes_them():
-    archive = archive_of({"index.docker.io/library/a:1": IMAGES["a:1"]}, "hybrid")
+    archive = archive_of({f"{docker.auth.INDEX_NAME}/library/a:1": IMAGES["a:1"]}, "hybrid")
     assert read(archive).image("a:1").config == IMAGES["a:1"].config
 
 
