@@ -54,7 +54,7 @@ def python(*arguments: str) -> list[str]:
 
 def checks() -> list[Check]:
     """All of them, the quick ones first."""
-    shell = [str(path) for path in sorted(CHECKOUT.glob("tests/**/*.sh"))] + [".ci/run"]
+    shell = [str(path) for path in sorted(CHECKOUT.glob("tests/**/*.sh"))] + [".ci/run", "tests/fleet/image/host", "tests/fleet/image/engine"]
     found = [
         Check("lint", "ruff", python("-m", "ruff", "check", ".")),
         Check("lint", "yamllint", python("-m", "yamllint", "--strict", ".")),

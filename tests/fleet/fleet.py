@@ -45,6 +45,8 @@ LABEL = "airgap.cognitive.scope"
 # The part of a host's making that is not in its image; a change makes new hosts.
 RECIPE = "1"
 PATIENCE = 60
+# For a host that ran before.
+BRIEF = 15
 
 PACKAGES = "python3,python3-docker,openssh-server,sudo,zstd,iproute2,iptables,docker.io"
 
@@ -185,9 +187,14 @@ def bring_up(host: Host, image: str, public_key: str) -> None:
         if not found["State"]["Running"]:
             say(f"starting {host.name}, which was stopped.")
             docker("start", host.container, check=False)
+        if wait_for(host, BRIEF):
+            return
+        # What was used on it lives as long as its container.
+        say(f"{host.name} does not answer; starting it again.")
+        docker("restart", host.container, check=False)
         if wait_for(host):
             return
-        say(f"{host.name} does not answer; making it anew.")
+        say(f"{host.name} still does not answer; making it anew.")
     elif found:
         say(f"making {host.name} anew, because its description changed.")
     remove(host)
@@ -197,9 +204,9 @@ def bring_up(host: Host, image: str, public_key: str) -> None:
         raise FleetError(f"{host.name} was started and its engine or SSH server does not answer; the end of its log:\n{log.rstrip()}")
 
 
-def wait_for(host: Host) -> bool:
+def wait_for(host: Host, patience: float = PATIENCE) -> bool:
     """Whether the host's SSH server and engine answer in time; a host that stops is not waited for."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     probe = ["exec", host.container, "sh", "-c", "docker info >/dev/null 2>&1 && python3 -c 'import socket; socket.create_connection((\"localhost\", 22), 2)'"]
     while time.monotonic() < until:
         if docker(*probe, check=False).returncode == 0:

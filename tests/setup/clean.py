@@ -10,16 +10,18 @@ With --cache also what checkouts share: the project's images, and the cache. A D
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "fleet"))
+
+import fleet
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "airgap-cognitive"
-SCOPE = f"airgap-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
 IMAGES = ("airgap-cognitive/*", "azure-cognitive-services/*/*")
 
 
@@ -31,15 +33,19 @@ def docker(*arguments: str) -> list[str]:
 def main() -> int:
     """Remove it all."""
     if shutil.which("docker"):
-        for container in docker("ps", "--all", "--quiet", "--filter", f"name=^/{SCOPE}-"):
+        for host in fleet.HOSTS:
+            fleet.remove(host)
+        for container in docker("ps", "--all", "--quiet", "--filter", f"name=^/{fleet.SCOPE}-"):
             docker("rm", "--force", "--volumes", container)
-        for network in docker("network", "ls", "--quiet", "--filter", f"name=^{SCOPE}-"):
+        for network in docker("network", "ls", "--quiet", "--filter", f"name=^{fleet.SCOPE}-"):
             docker("network", "rm", network)
         if "--cache" in sys.argv:
             for pattern in IMAGES:
                 for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", pattern):
                     docker("rmi", "--force", image)
     shutil.rmtree(CHECKOUT / ".build", ignore_errors=True)
+    for directory in CACHE.glob(f"simulator-tls/{fleet.SCOPE}-*"):
+        shutil.rmtree(directory)
     if "--cache" in sys.argv:
         shutil.rmtree(CACHE, ignore_errors=True)
     return 0

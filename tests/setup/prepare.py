@@ -5,7 +5,7 @@
 
 """Prepare a bare Debian-like machine for the demo and the tests, and reuse what is there.
 
-Usage: prepare.py [programs|venv|collections|engine|oldest ...]   (without a word: all of them)
+Usage: prepare.py [sweep|programs|venv|collections|engine|oldest ...]   (without a word: all of them)
 
 Every step can be killed at any moment and run again. What is shared by all checkouts lies in the cache
 (${XDG_CACHE_HOME:-~/.cache}/airgap-cognitive), named by a hash of what went in; what belongs to this checkout lies in .build.
@@ -19,6 +19,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,6 +92,23 @@ def run(command: list[str], failure: str, **options: t.Any) -> str:
         sys.stderr.write("".join(f"    {line}\n" for line in done.stdout.splitlines()[-8:]))
         raise SetupError(failure)
     return done.stdout
+
+
+# ---- what a killed run left ----
+
+
+def sweep() -> None:
+    """End the workers of a run of this checkout's make whose make and ansible-playbook were killed: they wait for a reader that is gone, for ever."""
+    program = str(BUILD / "venv" / "bin" / "ansible-playbook")
+    for process in Path("/proc").glob("[0-9]*"):
+        # A process may end while it is looked at, and those of others are not for this user to see.
+        with contextlib.suppress(OSError):
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+            words = (process / "cmdline").read_text(errors="replace").split("\0")
+            variables = (process / "environ").read_text(errors="replace").split("\0")
+            if parent == "1" and program in words and any(variable.startswith("MAKELEVEL=") for variable in variables):
+                say(f"ending process {process.name}, which a killed run left.")
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 # ---- programs ----
@@ -283,6 +301,7 @@ def wait_for_engine(seconds: float, engine: subprocess.Popen[bytes] | None = Non
 
 
 STEPS: dict[str, t.Callable[[], None]] = {
+    "sweep": sweep,
     "programs": prepare_programs,
     "venv": prepare_venv,
     "collections": prepare_collections,
