@@ -20,58 +20,15 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle, _oci
-from ansible_collections.airgap.cognitive.plugins.module_utils._archive import SavedImage, SaveReader, StoredLayer, legacy_names
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_blobs import BlobWriter
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Signer
+from ansible_collections.airgap.cognitive.plugins.module_utils._source import Brought, WantedImage
 
 # An image that was committed from a configured container would carry its key into the bundle.
 SECRETS = ("apikey", "api_key")
-
-
-class EngineImage(t.Protocol):
-    """An image of an engine, as far as an export looks at it."""
-
-    @property
-    def id(self) -> str:
-        """Its ID in the engine."""
-
-    @property
-    def repo_digests(self) -> tuple[str, ...]:
-        """By which digests registries know it."""
-
-    @property
-    def diff_ids(self) -> tuple[str, ...]:
-        """Its uncompressed layers, base first."""
-
-    @property
-    def os(self) -> str:
-        """Operating system that it is for."""
-
-    @property
-    def architecture(self) -> str:
-        """Machine that it is for."""
-
-
-class ImageSource(t.Protocol):
-    """An engine, as far as an export uses it."""
-
-    def image(self, name: str) -> EngineImage | None:
-        """The identity of an image."""
-
-    def save(self, names: t.Sequence[str]) -> t.Iterator[bytes]:
-        """An archive of images."""
-
-
-@dataclass(frozen=True)
-class WantedImage:
-    """An image that the bundle must hold."""
-
-    name: str
-    family: str
-    tag: str
 
 
 @dataclass
@@ -99,14 +56,13 @@ class _Content:
 class Export:
     """One export into one directory."""
 
-    def __init__(self, directory: BundleDirectory, engine: ImageSource, images: t.Sequence[WantedImage], trees: t.Sequence[TreeSource], signer: Signer, prune: bool) -> None:
+    def __init__(self, directory: BundleDirectory, images: t.Sequence[WantedImage], trees: t.Sequence[TreeSource], signer: Signer, prune: bool) -> None:
         self._directory = directory
-        self._engine = engine
         self._signer = signer
         self._sources = list(trees)
         self._reasons: list[str] = []
         self._before = self._read_before()
-        self._identities = {wanted.name: self._identity(wanted.name) for wanted in images}
+        self._identities = {wanted.name: wanted.source.identity(wanted.name) for wanted in images}
         self._wanted = list({wanted.name: wanted for wanted in images}.values())
         self._check_trees()
         self._kept, self._to_save = self._split(prune)
@@ -134,14 +90,6 @@ class Export:
                     found.append(item)
         return content
 
-    def _identity(self, name: str) -> EngineImage:
-        image = self._engine.image(name)
-        if image is None:
-            raise CognitiveError(f"Image {name} is not in the engine; pull it first.")
-        if f"{image.os}/{image.architecture}" != _oci.PLATFORM:
-            raise CognitiveError(f"Image {name} is for {image.os}/{image.architecture}, and services run on {_oci.PLATFORM}; pull it for that platform.")
-        return image
-
     def _check_trees(self) -> None:
         seen = set()
         for source in self._sources:
@@ -154,14 +102,13 @@ class Export:
             seen.add(key)
 
     def _split(self, prune: bool) -> tuple[_Content, list[WantedImage]]:
-        """What stays as the bundle has it, and which images the engine must save."""
+        """What stays as the bundle has it, and which images must be brought."""
         kept, to_save = _Content(), []
         before = {image["name"]: image for image in self._before.images}
         for wanted in self._wanted:
-            identity = self._identities[wanted.name]
             by_name = before.get(wanted.name)
             candidates = ([by_name] if by_name else []) + self._before.images
-            held = next((image for image in candidates if _is_same(image, identity)), None)
+            held = next((image for image in candidates if wanted.source.is_same(wanted.name, image)), None)
             if held is None:
                 to_save.append(wanted)
                 self._reasons.append(f"image {wanted.name} {'is another one now' if by_name else 'is not in the bundle'}")
@@ -217,7 +164,7 @@ class Export:
         try:
             writer = BlobWriter(self._directory.stage(), self._directory.size_of)
             content = _Content(list(self._kept.images), list(self._kept.trees))
-            content.images += self._save(writer)
+            content.images += self._bring(writer)
             content = self._with_trees(content, {image["name"]: image for image in content.images})
             for tree in content.trees:
                 writer.put(_oci.EMPTY_BLOB)
@@ -231,42 +178,29 @@ class Export:
                 raise CognitiveError(f"No room is left where {self._directory.path} lies; make room, or export to another place. The earlier bundle is as it was.") from error
             raise CognitiveError(f"Bundle {self._directory.path} cannot be written ({error.strerror}: {error.filename}); see that this user may write there.") from error
 
-    def _save(self, writer: BlobWriter) -> list[_oci.Image]:
-        if not self._to_save:
-            return []
-        names: dict[str, str] = {}
-        for wanted in self._to_save:
-            names.update(legacy_names(self._identities[wanted.name].diff_ids))
-        reader = SaveReader(_Layers(writer, self._before), names)
-        chunks = self._engine.save([wanted.name for wanted in self._to_save])
-        try:
-            reader.read(chunks)
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                close()
-        return [self._keep(wanted, reader.image(wanted.name), writer) for wanted in self._to_save]
+    def _bring(self, writer: BlobWriter) -> list[_oci.Image]:
+        brought: list[_oci.Image] = []
+        for source in dict.fromkeys(wanted.source for wanted in self._to_save):
+            images = [wanted for wanted in self._to_save if wanted.source is source]
+            found = source.bring([wanted.name for wanted in images], writer, self._before.images)
+            brought += [self._keep(wanted, image, writer) for wanted, image in zip(images, found)]
+        return brought
 
-    def _keep(self, wanted: WantedImage, saved: SavedImage, writer: BlobWriter) -> _oci.Image:
-        identity = self._identities[wanted.name]
-        now = self._engine.image(wanted.name)
-        if now is None or now.id != identity.id or tuple(layer["diff_id"] for layer in saved.layers) != tuple(identity.diff_ids):
-            raise CognitiveError(f"Image {wanted.name} became another one while it was exported; run the export again.")
-        _refuse_secrets(wanted.name, saved.config)
-        manifest = saved.manifest or _oci.image_manifest(saved.config, saved.layers, made_here=True)
+    def _keep(self, wanted: WantedImage, image: Brought, writer: BlobWriter) -> _oci.Image:
+        _refuse_secrets(wanted.name, image.config)
         return {
             "name": wanted.name,
             "family": wanted.family,
             "tag": wanted.tag,
             "platform": _oci.PLATFORM,
-            "manifest": writer.put(manifest),
-            "manifest_size": len(manifest),
-            "manifest_media_type": _oci.MANIFEST,
-            "config": writer.put(saved.config),
-            "config_size": len(saved.config),
-            "layers": list(saved.layers),
-            "source": "engine",
-            "source_id": identity.id,
+            "manifest": writer.put(image.manifest),
+            "manifest_size": len(image.manifest),
+            "manifest_media_type": image.media_type,
+            "config": writer.put(image.config),
+            "config_size": len(image.config),
+            "layers": list(image.layers),
+            "source": wanted.source.kind,
+            "source_id": self._identities[wanted.name].id,
         }
 
     def _with_trees(self, content: _Content, images: t.Mapping[str, _oci.Image]) -> _Content:
@@ -302,34 +236,6 @@ class Export:
             _bundle.LAYOUT: _oci.LAYOUT,
             _bundle.INDEX: _oci.encode({"schemaVersion": 2, "mediaType": _oci.INDEX, "manifests": entries}),
         }
-
-
-class _Layers:
-    """Layers out of an engine's archive: those that the bundle has are not packed again."""
-
-    def __init__(self, writer: BlobWriter, before: _Content) -> None:
-        self._writer = writer
-        self._known: dict[str, StoredLayer] = {}
-        for image in before.images:
-            for layer in image["layers"]:
-                stored = StoredLayer(layer["digest"], layer["size"], layer["media_type"], layer["diff_id"], layer["raw_size"])
-                self._known[layer["diff_id"]] = self._known[layer["digest"]] = stored
-
-    def known(self, digest: str) -> StoredLayer | None:
-        """The layer of this blob digest or diff ID, where it is already kept."""
-        return self._known.get(digest)
-
-    def take(self, stream: t.BinaryIO, size: int) -> StoredLayer:
-        """Keep the layer that C(stream) gives, C(size) bytes of it."""
-        layer = self._writer.take(stream, size)
-        # Packed by another version of zstd it would be another blob: the one that the bundle has stays.
-        return self._known.get(layer.diff_id or "", layer)
-
-
-def _is_same(image: _oci.Image, identity: EngineImage) -> bool:
-    """Whether an image of the bundle is the engine's: its ID is the config in the classic store, the manifest in the containerd store."""
-    same_id = identity.id in (image["source_id"], image["config"], image["manifest"])
-    return same_id and tuple(layer["diff_id"] for layer in image["layers"]) == tuple(identity.diff_ids)
 
 
 def _title(tree: t.Mapping[str, t.Any]) -> str:

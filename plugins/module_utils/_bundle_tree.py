@@ -25,7 +25,11 @@ class ImageIdentity(t.Protocol):
 
     @property
     def id(self) -> str:
-        """Its ID in the engine."""
+        """What its source calls it."""
+
+    @property
+    def engine_ids(self) -> tuple[str, ...]:
+        """What an engine that has it may call it."""
 
     @property
     def repo_digests(self) -> tuple[str, ...]:
@@ -100,7 +104,7 @@ class TreeSource:
         taken_with = str(self.record.get("image_id", ""))
         same_content = self.record.get("diff_ids") == list(image.diff_ids) and set(self.record.get("repo_digests") or ()) & set(image.repo_digests)
         # The ID of one image differs between the two image stores of an engine; layers and registry digest do not.
-        if taken_with != image.id and not same_content:
+        if taken_with not in image.engine_ids and not same_content:
             raise CognitiveError(
                 f"{self.title} was taken with image {taken_with or 'of unknown ID'}, but {self.image} is now {image.id}; "
                 "a license works only with its own image: take it again with license_download."

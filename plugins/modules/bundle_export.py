@@ -169,11 +169,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
-from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export, WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
+from ansible_collections.airgap.cognitive.plugins.module_utils._source import WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._source_engine import EngineSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
 
 
@@ -181,12 +183,11 @@ def export(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the bundle up to date, unless it is."""
     options = module.params
     signer = SshSigner(options["signing_key"])
-    engine = Engine(options["docker_host"])
+    engine = EngineSource(Engine(options["docker_host"]))
     with BundleDirectory(options["path"], write=not module.check_mode) as directory:
         job = Export(
             directory,
-            engine,
-            [WantedImage(**image) for image in options["images"]],
+            [WantedImage(**image, source=engine) for image in options["images"]],
             [TreeSource(**tree) for tree in options["trees"]],
             signer,
             options["prune"],

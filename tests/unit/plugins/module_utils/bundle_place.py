@@ -14,10 +14,12 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
-from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export, WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_verify import Verdict, verify
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import BUNDLE_NAMESPACE, SshSigner, SshVerifier
+from ansible_collections.airgap.cognitive.plugins.module_utils._source import WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._source_engine import EngineSource
 from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_samples import SampleEngine, SampleImage, layer_of
 
 BASE = layer_of("base", 9000)
@@ -87,9 +89,10 @@ class Place:
     ) -> tuple[list[str], int]:
         """Run an export; why it wrote, and how much."""
         with BundleDirectory(str(self.path), write=not check) as directory:
-            wanted = [WantedImage(name, name.split("/")[1].split(":")[0], name.split(":")[1]) for name in names]
+            engine = EngineSource(self.engine)
+            wanted = [WantedImage(name, name.split("/")[1].split(":")[0], name.split(":")[1], engine) for name in names]
             sources = [TreeSource(**tree) for tree in ([self.tree()] if trees is None and S in names else trees or [])]
-            job = Export(directory, self.engine, wanted, sources, SshSigner(str(key or self.key)), prune)
+            job = Export(directory, wanted, sources, SshSigner(str(key or self.key)), prune)
             reasons = job.reasons()
             written = job.run() if reasons and not check else 0
         return reasons, written
