@@ -21,7 +21,7 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._engine import En
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._load import ZSTD_SINCE
 from ansible_collections.airgap.cognitive.plugins.module_utils._plan import plan_images
-from ansible_collections.airgap.cognitive.plugins.module_utils._push import room_needs
+from ansible_collections.airgap.cognitive.plugins.module_utils._push import choose_way
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, free_room
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
 
@@ -146,7 +146,7 @@ def check_engine(short: Shortfalls, services: Services, images: t.Sequence[t.Map
         if engine.info.get(limit) is False:
             short.add("error", "", f"limits of {what}", "an engine that can set them", "cannot", "each container runs with --memory and --cpus")
     plan = plan_images(engine, images, spool.pushed())
-    check_room(short, room_needs(plan, engine, spool), free_room, _filesystem)
+    check_room(short, choose_way(plan, engine, spool, "auto")[0], free_room, _filesystem)
     check_ports(short, services, published_ports(engine))
 
 

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 ZSTD_SINCE = 23
 # An image has this repository while it arrives, and its own name only when it is found to be right.
 ARRIVING = "airgap-cognitive/arriving"
+# The first layers of an image that arrives layer by layer have this repository until the whole image is there.
+RUNG = "airgap-cognitive/rung"
 
 # What a compressed layer grows to, where the bundle does not say.
 _USUAL_GROWTH = 3
@@ -101,17 +103,20 @@ class Plan:
         return {layer["digest"]: layer["size"] for plan in self.images for layer in plan.missing}
 
     @property
-    def spool_bytes(self) -> int:
-        """Room for the layers while they wait for the engine."""
-        return sum(self.missing_blobs.values())
-
-    @property
     def engine_bytes(self) -> int:
         """Room that the engine needs at the peak, image after image."""
+        return self._peak(plan.missing for plan in self.images)
+
+    @property
+    def ladder_engine_bytes(self) -> int:
+        """The same as C(engine_bytes) where layers are sent and loaded one by one."""
+        return self._peak([layer] for plan in self.images for layer in plan.missing)
+
+    def _peak(self, loads: t.Iterable[t.Sequence[t.Mapping[str, t.Any]]]) -> int:
         kept = peak = 0
-        for plan in self.images:
-            archive = sum(self._archive_size(layer) for layer in plan.missing)
-            unpacked = sum(_raw_size(layer) for layer in plan.missing)
+        for layers in loads:
+            archive = sum(self._archive_size(layer) for layer in layers)
+            unpacked = sum(_raw_size(layer) for layer in layers)
             peak = max(peak, kept + archive + unpacked)
             # The containerd store keeps the blobs; the classic one unpacks the archive beside its data first.
             kept += unpacked + (archive if self.store == "containerd" else 0)

@@ -18,9 +18,11 @@ import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine, EngineImage, LoadRefused
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._ladder import is_rung_of, rung_counts
 from ansible_collections.airgap.cognitive.plugins.module_utils._load import hybrid_archive
 from ansible_collections.airgap.cognitive.plugins.module_utils._plan import (
     ARRIVING,
+    RUNG,
     ZSTD_SINCE,
     Holdings,
     ImagePlan,
@@ -31,36 +33,46 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._plan import (
     reason_to_load,
     unpacks_zstd,
 )
-from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, check_room
+from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, check_room, is_short
 
 Images = t.Sequence[t.Mapping[str, t.Any]]
 
 
-def survey(engine: Engine, spool: Spool, images: Images) -> dict[str, t.Any]:
-    """What must be sent and loaded; nothing is made or changed on the host."""
+def survey(engine: Engine, spool: Spool, images: Images, ladder: str = "auto") -> dict[str, t.Any]:
+    """What must be sent and loaded, and how; nothing is made or changed on the host."""
     plan = plan_images(engine, images, spool.pushed())
     if plan.needs_zstd and shutil.which("zstd") is None:
         raise CognitiveError(
             f"The program zstd is missing, and Docker Engine before {ZSTD_SINCE} ({engine.version} is here) cannot unpack layers without it; install the package zstd."
         )
     lacking = spool.lacking(plan.missing_blobs)
+    needs, climb = choose_way(plan, engine, spool, ladder)
     return {
         "engine": {"version": engine.version, "store": engine.store, "root": engine.root},
         "images": [describe(entry, engine.store) for entry in plan.images],
-        "room": check_room(room_needs(plan, engine, spool), "the push"),
+        "room": check_room(needs, "the push"),
+        "ladder": {entry.image["name"]: rung_counts(entry) for entry in plan.images if climb and len(entry.missing) > 1},
         "lacking": lacking,
         "begun": spool.begun(lacking),
         "leftovers": spool.leftovers(_layers_of(images)),
     }
 
 
-def room_needs(plan: Plan, engine: Engine, spool: Spool) -> list[tuple[str, int]]:
-    """By directory, the bytes that a push takes at its peak; what an engine on another machine needs cannot be asked."""
+def choose_way(plan: Plan, engine: Engine, spool: Spool, ladder: str) -> tuple[list[tuple[str, int]], bool]:
+    """By directory, the bytes that a push takes at its peak, and whether it goes layer by layer.
+
+    C(ladder) is V(always), V(never), or V(auto) for where the room does not do otherwise. What an engine on another machine needs cannot be asked.
+    """
     lacking = spool.lacking(plan.missing_blobs)
-    needs = [(spool.root, sum(lacking.values()) - sum(spool.begun(lacking).values()))]
-    if engine.local:
-        needs.append((engine.content_root, plan.engine_bytes))
-    return [(path, need) for path, need in needs if need > 0]
+    begun = sum(spool.begun(lacking).values())
+    whole = _needs(engine, spool, sum(lacking.values()) - begun, plan.engine_bytes)
+    climbing = _needs(engine, spool, max(lacking.values(), default=0), plan.ladder_engine_bytes)
+    climb = ladder == "always" or (ladder == "auto" and is_short(whole) and not is_short(climbing))
+    return climbing if climb else whole, climb
+
+
+def _needs(engine: Engine, spool: Spool, spooled: int, loaded: int) -> list[tuple[str, int]]:
+    return [(path, need) for path, need in ((spool.root, spooled), (engine.content_root, loaded if engine.local else 0)) if need > 0]
 
 
 def describe(plan: ImagePlan, store: str) -> dict[str, t.Any]:
@@ -86,7 +98,7 @@ def load_images(engine: Engine, spool: Spool, images: Images, whole: t.Collectio
     loaded: list[str] = []
     with spool.locked():
         spool.accept({layer["digest"]: layer["size"] for image in images for layer in image["layers"]})
-        holdings = _prepare(engine, spool)
+        holdings = _prepare(engine, spool, images)
         for image in images:
             reason, before = reason_to_load(engine, image)
             plan = plan_image(engine, image, holdings, reason, before, image["name"] in whole)
@@ -96,17 +108,19 @@ def load_images(engine: Engine, spool: Spool, images: Images, whole: t.Collectio
                     again = sorted({*whole, image["name"]}) if lacking.keys() - {layer["digest"] for layer in plan.missing} else sorted(whole)
                     return {"loaded": loaded, "lacking": lacking, "begun": spool.begun(lacking), "whole": again}
                 loaded.append(image["name"])
+                _drop_rungs(engine, image)
                 spool.remember({**spool.pushed(), expected_id(image, engine.store): [layer["digest"] for layer in image["layers"]]})
             holdings.add([layer["diff_id"] for layer in image["layers"]], [layer["digest"] for layer in image["layers"]])
         spool.drop(_layers_of(images))
     return {"loaded": loaded, "lacking": {}, "begun": {}, "whole": []}
 
 
-def _prepare(engine: Engine, spool: Spool) -> Holdings:
+def _prepare(engine: Engine, spool: Spool, images: Images) -> Holdings:
     """Clear what a broken push left in the engine and the record, then say what the engine holds."""
-    for image in engine.images():
-        for tag in image.tags:
-            if ARRIVING in tag:
+    for held in engine.images():
+        for tag in held.tags:
+            # The rungs of the image that is on its way are what it goes on from.
+            if ARRIVING in tag or (RUNG in tag and not any(is_rung_of(tag, image) for image in images)):
                 engine.remove_image(tag)
     held = engine.images()
     record = spool.pushed()
@@ -114,6 +128,13 @@ def _prepare(engine: Engine, spool: Spool) -> Holdings:
     if kept != record:
         spool.remember(kept)
     return Holdings.of(engine, kept, held)
+
+
+def _drop_rungs(engine: Engine, image: t.Mapping[str, t.Any]) -> None:
+    """Take away what the whole image came by; its layers stay, because they are the image's."""
+    if RUNG not in image["name"]:
+        for tag in [tag for held in engine.images() for tag in held.tags if is_rung_of(tag, image)]:
+            engine.remove_image(tag)
 
 
 def _load(engine: Engine, spool: Spool, plan: ImagePlan) -> dict[str, int] | None:

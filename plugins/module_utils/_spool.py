@@ -166,6 +166,11 @@ def check_room(needs: t.Iterable[tuple[str, int]], what: str) -> list[dict[str, 
     return room
 
 
+def is_short(needs: t.Iterable[tuple[str, int]]) -> bool:
+    """Whether a file system has less room than C(needs) take of it together."""
+    return any(entry["need"] > entry["free"] for entry in survey_room(needs))
+
+
 def survey_room(needs: t.Iterable[tuple[str, int]]) -> list[dict[str, t.Any]]:
     """For each file system: the C(paths) on it, the bytes that they C(need) together, and how many are C(free)."""
     systems: dict[int, dict[str, t.Any]] = {}

@@ -45,6 +45,14 @@ options:
     description: Directory of the host where layers wait for the engine.
     type: path
     default: /var/lib/cognitive/.spool
+  ladder:
+    description:
+      - Whether an image goes to the engine layer by layer, so that no more than one layer waits for it, and a push that was broken off repeats one layer at most.
+        It takes longer, because each layer is a load of its own.
+      - V(auto) does so where there is too little room otherwise.
+    type: str
+    choices: [auto, always, never]
+    default: auto
 """
 
 EXAMPLES = r"""
@@ -95,6 +103,11 @@ room:
   returned: success
   type: list
   elements: dict
+ladder:
+  description: For each image that goes layer by layer, after how many of its layers it pauses.
+  returned: success
+  type: dict
+  sample: {}
 send_bytes:
   description: Bytes that the host lacked.
   returned: success
@@ -121,7 +134,7 @@ def work(params: dict[str, t.Any]) -> dict[str, t.Any]:
     engine = Engine(params["docker_host"])
     spool = Spool(params["spool"])
     if step["name"] == "plan":
-        return {"changed": False, **survey(engine, spool, step["images"])}
+        return {"changed": False, **survey(engine, spool, step["images"], params["ladder"])}
     spool.learn(step["documents"])
     answer = load_images(engine, spool, step["images"], step["whole"])
     return {"changed": bool(answer["loaded"]), **answer}
@@ -134,6 +147,7 @@ def main() -> None:
             "bundle": {"type": "path", "required": True},
             "images": {"type": "list", "elements": "str", "required": True},
             "spool": {"type": "path", "default": "/var/lib/cognitive/.spool"},
+            "ladder": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
             "docker_host": {"type": "str"},
             # What the controller's half wants done; not for playbooks.
             "_step": {"type": "dict", "required": True},

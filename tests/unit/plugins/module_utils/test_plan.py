@@ -135,7 +135,15 @@ def test_room_at_the_peak(store, major, media_type, expected):
     images = [sized("r/a:1", 10, 100, media_type), sized("r/b:1", 20, 50, media_type)]
     plan = plan_images(FakeEngine(store, major), images)
     assert plan.engine_bytes == expected
-    assert plan.spool_bytes == 30
+
+
+@pytest.mark.parametrize("store, expected", [("classic", 100 + 20 + 50), ("containerd", 100 + 10 + 20 + 50)])
+def test_room_at_the_peak_of_a_ladder_is_one_layer_beyond_what_is_kept(store, expected):
+    image = make_image("r/a:1", [b"one", b"two"]).entry
+    image["layers"] = [{**layer, "size": size, "raw_size": raw} for layer, size, raw in zip(image["layers"], (10, 20), (100, 50))]
+    plan = plan_images(FakeEngine(store), [image])
+    assert plan.ladder_engine_bytes == expected
+    assert plan.engine_bytes == 10 + 20 + 100 + 50
 
 
 def test_a_layer_of_unknown_size_is_reckoned_with():
