@@ -126,7 +126,7 @@ class Engine:
             raise CognitiveError(f"Docker Engine refused: {error.explanation or error}") from error
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
             raise CognitiveError(
-                f"No Docker Engine answers at {self.url or 'the local socket'} ({_innermost(error)}); "
+                f"No Docker Engine answers at {self.url or os.environ.get('DOCKER_HOST') or 'the local socket'} ({_innermost(error)}); "
                 "start it (systemctl start docker) and see that this user may use it."
             ) from error
 
