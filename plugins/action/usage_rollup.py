@@ -53,6 +53,9 @@ class ActionModule(ActionBase):
                     raise CognitiveError(f"Expected service {number} has no {key}; give the services as airgap.cognitive.service_info returns them.")
         directory = os.path.abspath(args["report"])
         ledgers = [os.path.abspath(ledger) for ledger in args["ledger"]]
+        if self._task.check_mode:
+            # The gathering before this made none, where it would be the first.
+            ledgers = [ledger for ledger in ledgers if os.path.exists(ledger)]
         results = roll_up(read_ledgers(ledgers), args["expected"], args["commitments"], args["title"])
         files = render_report(results)
         reason = why_write(directory, files)

@@ -29,7 +29,9 @@ attributes:
     support: full
 options:
   ledger:
-    description: Directories of ledgers on the controller, of one site or of many. A record that is in several counts once.
+    description:
+      - Directories of ledgers on the controller, of one site or of many. A record that is in several counts once.
+      - In check mode one that is not there counts as empty, because the first gathering would make it.
     type: list
     elements: path
     required: true
