@@ -5,7 +5,7 @@
 
 """Runs the tests and checks, all or the parts that are named, and ends with a table and one line that counts them.
 
-    run.py [PART ...]      parts: lint unit artifact simulator fleet integration leaks scenario-NAME (without a word: all)
+    run.py [PART ...]      parts: lint unit artifact simulator fleet integration leaks refusals readme scenario-NAME (without a word: all)
 
 Each part prints into .build/test/PART.log; what failed is shown.
 """
@@ -77,8 +77,10 @@ def checks() -> list[Check]:
         found.append(Check("integration", target.name, [str(BIN / "ansible-playbook"), "tests/integration/run.yml", "--extra-vars", f"target={target.name}"]))
     scenarios = {name: [str(BIN / "molecule"), "test", "--scenario-name", name] for name in ("export", "default")}
     found.append(Check("scenario-export", "molecule", scenarios["export"]))
-    # It takes every license anew; the scenario after it deploys them.
+    # It takes every license anew and deploys them.
     found.append(Check("leaks", "no key anywhere", [sys.executable, "tests/fleet/leaks.py"]))
+    found.append(Check("refusals", "mistakes of users", python("tests/faults/refusals.py"), counts=True))
+    found.append(Check("readme", "as it is printed", python("tests/readme.py"), counts=True))
     found.append(Check("scenario-default", "molecule", scenarios["default"]))
     return found
 
