@@ -34,6 +34,7 @@ TREE_KEYS = {"license": "licenses", "models": "models"}
 # No document of a bundle comes near this; a list has a line of some 90 bytes for each file.
 MAX_DOCUMENT = 64 << 20
 
+_SIGNATURES = re.compile(re.escape(LIST) + r"(?:\.[1-9][0-9]?)?\.sig")
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
@@ -64,9 +65,17 @@ class Bundle:
             "id": self.catalogue.get("id", ""),
             "created": self.catalogue.get("created", ""),
             "tool": self.catalogue.get("tool", ""),
+            **{key: self.catalogue[key] for key in ("series", "serial", "valid_until", "against") if key in self.catalogue},
             "images": [entry["name"] for entry in self._entries("images")],
             **{key: [f"{entry['family']} {entry['tag']}" for entry in self._entries(key)] for key in TREE_KEYS.values()},
         }
+
+    @property
+    def absent(self) -> dict[str, int]:
+        """Size by digest of the blobs that were left out, because every target was known to have them."""
+        found = self.catalogue.get("absent", [])
+        where = os.path.join(self.path, CATALOGUE)
+        return dict(_oci.descriptor_parts(entry, where) for entry in (found if isinstance(found, list) else [found]))
 
     def blob_path(self, digest: str) -> str:
         """Where the blob C(digest) lies."""
@@ -142,6 +151,16 @@ class Bundle:
         if _oci.digest_of(data) != digest:
             raise CognitiveError(f"{where}: blob {digest} was altered or cut short; get the bundle again from where it was made.")
         return _oci.decode(data, where), len(data)
+
+
+def is_signature(name: str) -> bool:
+    """Whether a file of this name is a signature of the list: the first signer's, or that of another one."""
+    return _SIGNATURES.fullmatch(name) is not None
+
+
+def signature_name(number: int) -> str:
+    """Name of the signature of signer C(number), which begins with 1."""
+    return SIGNATURE if number == 1 else f"{LIST}.{number}.sig"
 
 
 def read_document(path: str) -> bytes:

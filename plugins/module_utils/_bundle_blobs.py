@@ -26,9 +26,9 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
 class BlobWriter:
-    """Blobs that a bundle lacks, in a directory beside it; C(held) says the size of a blob that the bundle has whole."""
+    """Blobs that a bundle lacks, in a directory beside it; C(held) says whether the bundle has a blob of that digest and size, or does without it."""
 
-    def __init__(self, directory: str, held: t.Callable[[str], int | None]) -> None:
+    def __init__(self, directory: str, held: t.Callable[[str, int], bool]) -> None:
         self.directory = directory
         self._held = held
         self.written: dict[str, int] = {}
@@ -89,7 +89,7 @@ class BlobWriter:
         return StoredLayer(digest, written, _oci.LAYER_ZSTD, "sha256:" + hashed.hexdigest(), size)
 
     def _has(self, digest: str, size: int) -> bool:
-        return digest in self.written or self._held(digest) == size
+        return digest in self.written or self._held(digest, size)
 
 
 class _Beside:

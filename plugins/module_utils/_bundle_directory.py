@@ -22,7 +22,7 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._errors import Co
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Signer
 
 # The list goes last: until it is there, the earlier list, which does not match any more, says that something is amiss.
-DOCUMENTS = (_bundle.LAYOUT, _bundle.INDEX, _bundle.CATALOGUE, _bundle.SIGNATURE, _bundle.LIST)
+DOCUMENTS = (_bundle.LAYOUT, _bundle.INDEX, _bundle.CATALOGUE)
 
 
 class BundleDirectory:
@@ -95,7 +95,7 @@ class BundleDirectory:
         is_bundle = os.path.isfile(os.path.join(self.path, _bundle.CATALOGUE))
         for relative in self._files():
             path = os.path.join(self.path, relative)
-            ours = is_bundle and (relative in DOCUMENTS or os.path.dirname(relative) == _bundle.BLOBS)
+            ours = is_bundle and (relative in (*DOCUMENTS, _bundle.LIST) or _bundle.is_signature(relative) or os.path.dirname(relative) == _bundle.BLOBS)
             if not ours and not path.startswith(self._workspace + os.sep):
                 raise CognitiveError(f"{path} is not part of a bundle; move it away, or name an empty or new directory for the bundle.")
 
@@ -115,17 +115,24 @@ class BundleDirectory:
         names = os.listdir(directory) if os.path.isdir(directory) else []
         return sorted(name for name in names if "sha256:" + name not in blobs)
 
-    def faults(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes], signer: Signer) -> list[str]:
+    def faults(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes], signers: t.Sequence[Signer]) -> list[str]:
         """In what way the directory is not C(blobs), C(documents), their list and its signature, and nothing else."""
         found = [f"{name} is not up to date" for name, content in self._listed(blobs, documents).items() if self._read(name) != content]
-        signature = self._read(_bundle.SIGNATURE)
-        if signature is None:
-            found.append("the bundle is not signed")
-        elif not found and not signer.has_signed(self._read(_bundle.LIST) or b"", signature):
-            found.append("the bundle is not signed with this key")
+        signatures = [self._read(_bundle.signature_name(number)) for number in range(1, len(signers) + 1)]
+        if None in signatures:
+            found.append("the bundle is not signed" if signatures[0] is None else "the bundle is not signed with every key")
+        elif not found and not all(signer.has_signed(self._read(_bundle.LIST) or b"", signature or b"") for signer, signature in zip(signers, signatures)):
+            found.append("the bundle is not signed with this key" if len(signers) == 1 else "the bundle is not signed with these keys")
+        if self._further_signatures(len(signers)):
+            found.append("the bundle is signed by more than is asked for")
         if self._leftovers(blobs) or os.path.lexists(self._workspace):
             found.append("an export that broke off left files")
         return found
+
+    def _further_signatures(self, count: int) -> list[str]:
+        """Signatures beyond the first C(count); they are of an earlier list."""
+        expected = {_bundle.signature_name(number) for number in range(1, count + 1)}
+        return [name for name in sorted(os.listdir(self.path)) if _bundle.is_signature(name) and name not in expected]
 
     def _read(self, name: str) -> bytes | None:
         path = os.path.join(self.path, name)
@@ -144,13 +151,14 @@ class BundleDirectory:
         os.mkdir(self._workspace, 0o700)
         return self._workspace
 
-    def replace(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes], signer: Signer, writer: BlobWriter) -> int:
+    def replace(self, blobs: t.Mapping[str, int], documents: t.Mapping[str, bytes], signers: t.Sequence[Signer], writer: BlobWriter) -> int:
         """Make the directory what C(faults) compares with; how many bytes were written."""
         for digest, size in blobs.items():
             if writer.written.get(digest, self.size_of(digest)) != size:
                 raise CognitiveError(f"Blob {digest} was named but not written; run the export again.")
         ready = self._listed(blobs, documents)
-        ready[_bundle.SIGNATURE] = signer.sign(ready[_bundle.LIST])
+        signatures = {_bundle.signature_name(number): signer.sign(ready[_bundle.LIST]) for number, signer in enumerate(signers, start=1)}
+        ready.update(signatures)
         for name, content in ready.items():
             with open(os.path.join(self._workspace, name), "wb") as target:
                 target.write(content)
@@ -164,9 +172,11 @@ class BundleDirectory:
         for digest in moved:
             self._move(digest.partition(":")[2], _bundle.BLOBS)
         self._sync(_bundle.BLOBS)
-        for name in DOCUMENTS:
+        for name in (*DOCUMENTS, *signatures, _bundle.LIST):
             if name != _bundle.CATALOGUE or self.bundle is not None:
                 self._move(name, "")
+        for name in self._further_signatures(len(signers)):
+            os.unlink(os.path.join(self.path, name))
         self._sync("")
         for name in self._leftovers(blobs):
             os.unlink(os.path.join(self.path, _bundle.BLOBS, name))

@@ -13,7 +13,6 @@ the earlier bundle as it was, and one that is killed is mended by the next.
 
 from __future__ import annotations
 
-import datetime
 import errno
 import os
 import typing as t
@@ -24,8 +23,10 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_blobs imp
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._held import Need
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Signer
 from ansible_collections.airgap.cognitive.plugins.module_utils._source import Brought, WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._terms import Terms
 
 # An image that was committed from a configured container would carry its key into the bundle.
 SECRETS = ("apikey", "api_key")
@@ -56,16 +57,33 @@ class _Content:
 class Export:
     """One export into one directory."""
 
-    def __init__(self, directory: BundleDirectory, images: t.Sequence[WantedImage], trees: t.Sequence[TreeSource], signer: Signer, prune: bool) -> None:
+    def __init__(
+        self, directory: BundleDirectory, images: t.Sequence[WantedImage], trees: t.Sequence[TreeSource], signers: t.Sequence[Signer], prune: bool, terms: Terms
+    ) -> None:
         self._directory = directory
-        self._signer = signer
+        self._signers = signers
+        self._terms = terms
         self._sources = list(trees)
         self._reasons: list[str] = []
-        self._before = self._read_before()
         self._identities = {wanted.name: wanted.source.identity(wanted.name) for wanted in images}
         self._wanted = list({wanted.name: wanted for wanted in images}.values())
+        self._left_out = self._find_left_out()
+        self._before = self._read_before()
         self._check_trees()
         self._kept, self._to_save = self._split(prune)
+
+    def _find_left_out(self) -> dict[str, str]:
+        """What all targets have of what is wanted, by digest, with who says so."""
+        hosts = {wanted.name: wanted.hosts for wanted in self._wanted}
+        files: dict[str, set[str]] = {}
+        for source in self._sources:
+            for file in source.files:
+                files.setdefault(file["digest"], set()).update(hosts.get(source.image, ()))
+        return self._terms.held.left_out({name: Need(identity.diff_ids, hosts[name]) for name, identity in self._identities.items()}, files)
+
+    def _is_there(self, digest: str, size: int) -> bool:
+        """Whether the bundle has a blob, or is meant to be without it."""
+        return digest in self._left_out or self._directory.size_of(digest) == size
 
     def _read_before(self) -> _Content:
         """What the bundle holds whole; what it does not is as if it were not there."""
@@ -83,7 +101,7 @@ class Export:
                 except CognitiveError as error:
                     self._reasons.append(str(error))
                     continue
-                lacking = [digest for digest, size in blobs(item).items() if self._directory.size_of(digest) != size]
+                lacking = [digest for digest, size in blobs(item).items() if not self._is_there(digest, size)]
                 if lacking:
                     self._reasons.append(f"{entry.get('name') or _title(entry)} lacks blob {lacking[0]}")
                 else:
@@ -105,17 +123,22 @@ class Export:
         """What stays as the bundle has it, and which images must be brought."""
         kept, to_save = _Content(), []
         before = {image["name"]: image for image in self._before.images}
+        # What is the same as in an earlier bundle is not read again to find that out.
+        elsewhere = [image for image in self._terms.held.images if all(self._is_there(layer["digest"], layer["size"]) for layer in image["layers"])]
         for wanted in self._wanted:
             by_name = before.get(wanted.name)
             candidates = ([by_name] if by_name else []) + self._before.images
             held = next((image for image in candidates if wanted.source.is_same(wanted.name, image)), None)
-            if held is None:
+            same = held or next((image for image in elsewhere if wanted.source.is_same(wanted.name, image)), None)
+            if same is None:
                 to_save.append(wanted)
                 self._reasons.append(f"image {wanted.name} {'is another one now' if by_name else 'is not in the bundle'}")
             else:
-                if held is not by_name:
+                if held is None:
+                    self._reasons.append(f"image {wanted.name} is not in the bundle")
+                elif held is not by_name:
                     self._reasons.append(f"image {wanted.name} is in the bundle under another name")
-                kept.images.append(t.cast(_oci.Image, {**held, "name": wanted.name, "family": wanted.family, "tag": wanted.tag}))
+                kept.images.append(t.cast(_oci.Image, {**same, "name": wanted.name, "family": wanted.family, "tag": wanted.tag}))
         wanted_trees = {(source.kind, source.family, source.tag) for source in self._sources}
         for image in self._before.images:
             if image["name"] not in self._identities:
@@ -145,7 +168,7 @@ class Export:
                 reasons.append(f"{source.title} is another one now")
         if not reasons:
             content = self._with_trees(self._kept, images)
-            reasons = self._directory.faults(content.blobs(), self._documents(content), self._signer)
+            reasons = self._directory.faults(self._blobs(content), self._documents(content), self._signers)
         return reasons
 
     def difference(self) -> dict[str, t.Any]:
@@ -160,10 +183,12 @@ class Export:
     def run(self) -> int:
         """Bring the bundle up to date; how many bytes that wrote."""
         # A key that cannot sign is found before an hour of saving, not after it.
-        self._signer.sign(b"")
+        for signer in self._signers:
+            signer.sign(b"")
         try:
-            writer = BlobWriter(self._directory.stage(), self._directory.size_of)
+            writer = BlobWriter(self._directory.stage(), self._is_there)
             content = _Content(list(self._kept.images), list(self._kept.trees))
+            self._copy_documents(content.images, writer)
             content.images += self._bring(writer)
             content = self._with_trees(content, {image["name"]: image for image in content.images})
             for tree in content.trees:
@@ -172,19 +197,34 @@ class Export:
                     writer.put(_oci.tree_manifest(tree))
             for source in self._sources:
                 self._copy_files(source, writer)
-            return self._directory.replace(content.blobs(), self._documents(content), self._signer, writer)
+            return self._directory.replace(self._blobs(content), self._documents(content), self._signers, writer)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise CognitiveError(f"No room is left where {self._directory.path} lies; make room, or export to another place. The earlier bundle is as it was.") from error
             raise CognitiveError(f"Bundle {self._directory.path} cannot be written ({error.strerror}: {error.filename}); see that this user may write there.") from error
 
+    def _copy_documents(self, images: t.Sequence[_oci.Image], writer: BlobWriter) -> None:
+        """Manifests and configs of images that are as an earlier bundle has them."""
+        for digest in [digest for image in images for digest in (image["manifest"], image["config"])]:
+            if self._directory.size_of(digest) is None and writer.put(_bundle.read_document(self._terms.held.documents[digest])) != digest:
+                raise CognitiveError(f"{self._terms.held.documents[digest]} was altered; get that bundle again from where it was made, or export without it.")
+
     def _bring(self, writer: BlobWriter) -> list[_oci.Image]:
         brought: list[_oci.Image] = []
         for source in dict.fromkeys(wanted.source for wanted in self._to_save):
             images = [wanted for wanted in self._to_save if wanted.source is source]
-            found = source.bring([wanted.name for wanted in images], writer, self._before.images)
+            found = source.bring([wanted.name for wanted in images], writer, self._known_layers())
             brought += [self._keep(wanted, image, writer) for wanted, image in zip(images, found)]
         return brought
+
+    def _known_layers(self) -> list[_oci.Layer]:
+        """Those that need not be read again."""
+        left_out = [layer for layer in self._terms.held.layers.values() if layer["digest"] in self._left_out]
+        return [layer for image in self._before.images for layer in image["layers"]] + left_out
+
+    def _blobs(self, content: _Content) -> dict[str, int]:
+        """The blobs that the bundle is to hold."""
+        return {digest: size for digest, size in content.blobs().items() if digest not in self._left_out}
 
     def _keep(self, wanted: WantedImage, image: Brought, writer: BlobWriter) -> _oci.Image:
         _refuse_secrets(wanted.name, image.config)
@@ -209,7 +249,7 @@ class Export:
 
     def _copy_files(self, source: TreeSource, writer: BlobWriter) -> None:
         for file in source.files:
-            if self._directory.size_of(file["digest"]) == file["size"] or file["digest"] in writer.written:
+            if self._is_there(file["digest"], file["size"]) or file["digest"] in writer.written:
                 continue
             path = os.path.join(source.path, file["path"])
             with open(path, "rb") as stream:
@@ -223,13 +263,14 @@ class Export:
         catalogue: dict[str, t.Any] = {"schema": _bundle.SCHEMA, "images": images}
         for kind, key in _bundle.TREE_KEYS.items():
             catalogue[key] = [{name: value for name, value in tree.items() if name not in ("files", "directories")} for tree in content.trees if tree["kind"] == kind]
+        catalogue["series"] = self._terms.series
+        absent = {digest: size for digest, size in content.blobs().items() if digest in self._left_out}
+        if absent:
+            catalogue["absent"] = [{"digest": digest, "size": absent[digest], "with": self._left_out[digest]} for digest in sorted(absent)]
+            catalogue["against"] = self._terms.held.origins
         # The same content is the same bundle, whenever and by whichever version it is exported again.
         catalogue["id"] = _oci.digest_of(_oci.encode(catalogue)).partition(":")[2][:16]
-        before = self._directory.bundle.catalogue if self._directory.bundle else {}
-        known = before.get("id") == catalogue["id"]
-        now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        catalogue["created"] = before.get("created", now) if known else now
-        catalogue["tool"] = before.get("tool", _bundle.TOOL) if known else _bundle.TOOL
+        catalogue.update(self._terms.stamp(catalogue["id"], self._directory.bundle.catalogue if self._directory.bundle else {}))
         entries = [_oci.image_entry(image) for image in content.images] + [_oci.tree_entry(tree) for tree in content.trees]
         return {
             _bundle.CATALOGUE: _oci.encode(catalogue) + b"\n",

@@ -33,7 +33,7 @@ _AGAIN = "get it again from where the bundle was made"
 class Verdict:
     """What was found."""
 
-    signer: str
+    signers: list[str]
     files: int = 0
     size: int = 0
     faults: list[str] = field(default_factory=list)
@@ -44,15 +44,18 @@ def verify(path: str, verifier: Verifier) -> Verdict:
     if not os.path.isdir(path):
         raise CognitiveError(f"Bundle {path} is not there; name the directory that the export wrote.")
     data = _signed_list(path)
-    verdict = Verdict(verifier.verify(data, _read(path, _bundle.SIGNATURE), os.path.join(path, _bundle.LIST)))
+    verdict = Verdict(verifier.verify_all(data, _signatures(path), os.path.join(path, _bundle.LIST)))
     listed = _bundle.read_list(data, os.path.join(path, _bundle.LIST))
     present = _present(path, verdict)
-    for name in sorted(name for name, size in present.items() if size is not None and name not in {*listed, _bundle.LIST, _bundle.SIGNATURE}):
+    for name in sorted(name for name, size in present.items() if size is not None and name not in {*listed, _bundle.LIST} and not _bundle.is_signature(name)):
         verdict.faults.append(f"{os.path.join(path, name)} is not in the signed list; it does not belong to the bundle, take it away.")
     wrong = _compare(path, listed, present, verdict)
     whole = {name for name in listed if present.get(name) is not None and name not in wrong}
     try:
         sizes = _described_sizes(path, whole)
+        # What a difference bundle left out is no fault, and the signature covers the list of it.
+        left_out = {_blob(digest) for digest in Bundle(path).absent} - listed.keys() if _bundle.CATALOGUE in whole else set()
+        sizes = {name: size for name, size in sizes.items() if name not in left_out}
     except CognitiveError as error:
         verdict.faults.append(str(error))
         return verdict
@@ -60,6 +63,10 @@ def verify(path: str, verifier: Verifier) -> Verdict:
     if not verdict.faults:
         _check_documents(path, verdict)
     return verdict
+
+
+def _signatures(path: str) -> list[bytes]:
+    return [_read(path, name) for name in sorted(os.listdir(path), key=len) if _bundle.is_signature(name)]
 
 
 def _signed_list(path: str) -> bytes:

@@ -72,7 +72,10 @@ def resolve(declared: t.Mapping[str, t.Any], catalogue: Catalogue, site: Site, r
             mistakes.append(f"{hosts}: family {family} has no Azure resource; add cognitive_resources.{family} with its endpoint and api_key.")
     if mistakes:
         raise CognitiveError("\n".join(mistakes), mistakes=mistakes)
-    images = {service["image"]: {"name": service["image"], "family": service["family"], "tag": service["tag"]} for service in services}
+    images: dict[str, dict[str, t.Any]] = {}
+    for service in services:
+        image = images.setdefault(service["image"], {"name": service["image"], "family": service["family"], "tag": service["tag"], "hosts": []})
+        image["hosts"] = sorted({*image["hosts"], service["host"]})
     return {"services": services, "images": [images[name] for name in sorted(images)]}
 
 

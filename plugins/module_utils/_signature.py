@@ -45,6 +45,9 @@ class Verifier(t.Protocol):
     def verify(self, document: bytes, signature: bytes, where: str) -> str:
         """Who signed C(document) (read from C(where)); raises where it is not somebody that may."""
 
+    def verify_all(self, document: bytes, signatures: t.Sequence[bytes], where: str) -> list[str]:
+        """Everybody who signed it; raises where one signature is not in order, or somebody's is lacking."""
+
 
 class SshSigner:
     """Signs with an SSH key: a private key without a passphrase, or a public key whose private half is in the agent."""
@@ -82,10 +85,11 @@ class SshSigner:
 class SshVerifier:
     """Judges by an allowed-signers file as C(ssh-keygen(1\\)) describes it."""
 
-    def __init__(self, allowed_signers: str, signer: str | None = None, namespace: str = BUNDLE_NAMESPACE) -> None:
+    def __init__(self, allowed_signers: str, signer: str | None = None, namespace: str = BUNDLE_NAMESPACE, signers_needed: int = 1) -> None:
         self.allowed_signers = allowed_signers
         self.signer = signer
         self.namespace = namespace
+        self.signers_needed = signers_needed
         if not os.path.isfile(allowed_signers):
             raise CognitiveError(
                 f"Allowed-signers file {allowed_signers} is not there; write one line in it for each key that may sign: "
@@ -94,11 +98,25 @@ class SshVerifier:
 
     def verify(self, document: bytes, signature: bytes, where: str) -> str:
         """Who signed C(document) (read from C(where)); raises where it is not somebody that may."""
+        return self._verify(document, signature, where, self.signer)
+
+    def verify_all(self, document: bytes, signatures: t.Sequence[bytes], where: str) -> list[str]:
+        """Everybody who signed it; raises where one signature is not in order, or somebody's is lacking."""
+        if len(signatures) == 1 and self.signers_needed <= 1:
+            return [self.verify(document, signatures[0], where)]
+        names = list(dict.fromkeys(self._verify(document, signature, where, None) for signature in signatures))
+        if self.signer and self.signer not in names:
+            raise CognitiveError(f"{where} is signed by {', '.join(names)}, and {self.signer} must have signed it; have it signed by that signer too.")
+        if len(names) < self.signers_needed:
+            raise CognitiveError(f"{where} is signed by {', '.join(names)} only, and {self.signers_needed} different signers must sign it; have it signed by more.")
+        return names
+
+    def _verify(self, document: bytes, signature: bytes, where: str, signer: str | None) -> str:
         fingerprint = _signed_with(document, signature, self.namespace)
         if fingerprint is None:
             raise CognitiveError(f"{where} does not match its signature: it or the signature was altered or cut short; get both again from where they were made.")
         with _signature_file(signature) as path:
-            name = self.signer or self._principal(path, document, fingerprint, where)
+            name = signer or self._principal(path, document, fingerprint, where)
             answer = _ssh_keygen(["-Y", "verify", "-f", self.allowed_signers, "-I", name, "-n", self.namespace, "-s", path], document)
         if answer.returncode:
             raise CognitiveError(

@@ -50,8 +50,8 @@ class ImageSource(t.Protocol):
     def is_same(self, name: str, image: _oci.Image) -> bool:
         """Whether C(image) of a bundle is what the source has under C(name)."""
 
-    def bring(self, names: t.Sequence[str], writer: BlobWriter, held: t.Sequence[_oci.Image]) -> list[Brought]:
-        """Write the layers of images, but not those of C(held), which the bundle has."""
+    def bring(self, names: t.Sequence[str], writer: BlobWriter, held: t.Sequence[_oci.Layer]) -> list[Brought]:
+        """Write the layers of images, but not C(held), which the bundle has or does without."""
 
 
 @dataclass(frozen=True)
@@ -62,3 +62,5 @@ class WantedImage:
     family: str
     tag: str
     source: ImageSource
+    # The hosts that are to run it, where it is known which.
+    hosts: tuple[str, ...] = ()

@@ -76,7 +76,7 @@ class EngineSource:
         same_id = identity.id in (image["source_id"], image["config"], image["manifest"])
         return same_id and tuple(layer["diff_id"] for layer in image["layers"]) == identity.diff_ids
 
-    def bring(self, names: t.Sequence[str], writer: BlobWriter, held: t.Sequence[_oci.Image]) -> list[Brought]:
+    def bring(self, names: t.Sequence[str], writer: BlobWriter, held: t.Sequence[_oci.Layer]) -> list[Brought]:
         """Read one archive of all C(names)."""
         expected: dict[str, str] = {}
         for name in names:
@@ -103,13 +103,12 @@ class EngineSource:
 class _Layers:
     """Layers out of an engine's archive: those that the bundle has are not packed again."""
 
-    def __init__(self, writer: BlobWriter, held: t.Sequence[_oci.Image]) -> None:
+    def __init__(self, writer: BlobWriter, held: t.Sequence[_oci.Layer]) -> None:
         self._writer = writer
         self._known: dict[str, StoredLayer] = {}
-        for image in held:
-            for layer in image["layers"]:
-                stored = StoredLayer(layer["digest"], layer["size"], layer["media_type"], layer["diff_id"], layer["raw_size"])
-                self._known[layer["diff_id"]] = self._known[layer["digest"]] = stored
+        for layer in held:
+            stored = StoredLayer(layer["digest"], layer["size"], layer["media_type"], layer["diff_id"], layer["raw_size"])
+            self._known[layer["diff_id"]] = self._known[layer["digest"]] = stored
 
     def known(self, digest: str) -> StoredLayer | None:
         """The layer of this blob digest or diff ID, where it is already kept."""

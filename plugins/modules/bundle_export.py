@@ -54,6 +54,11 @@ options:
         description: Tag of the image, as services name it.
         type: str
         required: true
+      hosts:
+        description: The hosts that are to run it, as receipts name them; without them, receipts of hosts leave nothing of it out.
+        type: list
+        elements: str
+        default: []
   trees:
     description: The license and model directories that the bundle must hold.
     type: list
@@ -91,8 +96,33 @@ options:
   signing_key:
     description:
       - File of the SSH key that signs the list; a private key without a passphrase, or a public key whose private half is in the SSH agent.
-    type: path
+      - Where several are named, each of them signs; O(airgap.cognitive.bundle_verify#module:signers_needed) makes a site ask for that.
+    type: list
+    elements: path
     required: true
+  against:
+    description:
+      - Earlier bundles, or depots, whose content is on the other side already; what they name is left out.
+      - The site needs a depot, or hosts that ran what the earlier bundles brought.
+    type: list
+    elements: path
+    default: []
+  receipts:
+    description:
+      - Directory with what came back from the site, as M(airgap.cognitive.receipt) and M(airgap.cognitive.image_push) wrote it there.
+      - What the receipts prove that the depot, or every host that is to run an image, holds is left out.
+      - Where it holds a request, the bundle brings just the blobs that were asked for.
+    type: path
+  series:
+    description: Name of the series that the bundle is part of; serial numbers grow within it.
+    type: str
+    default: default
+  valid_days:
+    description:
+      - For how many days a site accepts the bundle; V(0) means for ever.
+      - A bundle whose content stays the same is given a new term by the first export in the last third of it.
+    type: int
+    default: 0
   prune:
     description: Whether images and trees that the bundle holds and that are not named here leave it.
     type: bool
@@ -142,9 +172,18 @@ bundle:
     id: 4c0ffee0d15ea5e5
     created: "2026-11-24T22:00:00Z"
     tool: airgap.cognitive 0.1.0
+    series: default
+    serial: 1764021600
     images: ["azure-cognitive-services/textanalytics/sentiment:3.0-en"]
     licenses: [sentiment 3.0-en]
     models: []
+left_out:
+  description: How many blobs, and of how many bytes, the bundle does without, because the other side has them.
+  returned: success
+  type: dict
+  sample:
+    blobs: 12
+    bytes: 4831838208
 rows:
   description: For each image in the bundle its C(family), C(tag), C(image), when its C(license) was downloaded, and when that C(ends), for a table.
   returned: success
@@ -163,6 +202,7 @@ written_bytes:
   sample: 104857600
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -172,25 +212,30 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
+from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._held import Held
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
 from ansible_collections.airgap.cognitive.plugins.module_utils._source import WantedImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._source_engine import EngineSource
+from ansible_collections.airgap.cognitive.plugins.module_utils._terms import Terms
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
 
 
 def export(module: AnsibleModule) -> dict[str, t.Any]:
     """Bring the bundle up to date, unless it is."""
     options = module.params
-    signer = SshSigner(options["signing_key"])
+    signers = [SshSigner(key) for key in options["signing_key"]]
+    terms = Terms(options["series"], options["valid_days"], _held(options))
     engine = EngineSource(Engine(options["docker_host"]))
     with BundleDirectory(options["path"], write=not module.check_mode) as directory:
         job = Export(
             directory,
-            [WantedImage(**image, source=engine) for image in options["images"]],
+            [WantedImage(image["name"], image["family"], image["tag"], engine, tuple(image["hosts"])) for image in options["images"]],
             [TreeSource(**tree) for tree in options["trees"]],
-            signer,
+            signers,
             options["prune"],
+            terms,
         )
         reasons, difference = job.reasons(), job.difference()
         written = job.run() if reasons and not module.check_mode else 0
@@ -201,8 +246,26 @@ def export(module: AnsibleModule) -> dict[str, t.Any]:
             "bundle": directory.bundle.summary if directory.bundle else {},
             "rows": _rows(directory.bundle),
             "written_bytes": written,
+            "left_out": _left_out(directory.bundle),
             "diff": difference,
         }
+
+
+def _held(options: dict[str, t.Any]) -> Held:
+    """What the other side has, as far as it is known."""
+    held = Held()
+    for path in options["against"]:
+        if os.path.realpath(path) == os.path.realpath(options["path"]):
+            raise CognitiveError(f"The bundle {path} cannot be written against itself; name an earlier bundle in another directory.")
+        held.learn_bundle(Bundle(path))
+    if options["receipts"]:
+        held.learn_documents(options["receipts"])
+    return held
+
+
+def _left_out(bundle: Bundle | None) -> dict[str, int]:
+    absent = bundle.absent if bundle else {}
+    return {"blobs": len(absent), "bytes": sum(absent.values())}
 
 
 def _message(path: str, reasons: list[str], written: int, check_mode: bool) -> str:
@@ -238,6 +301,7 @@ def main() -> None:
                     "name": {"type": "str", "required": True},
                     "family": {"type": "str", "required": True},
                     "tag": {"type": "str", "required": True},
+                    "hosts": {"type": "list", "elements": "str", "default": []},
                 },
             },
             "trees": {
@@ -253,7 +317,11 @@ def main() -> None:
                     "metadata": {"type": "path"},
                 },
             },
-            "signing_key": {"type": "path", "required": True, "no_log": False},
+            "signing_key": {"type": "list", "elements": "path", "required": True, "no_log": False},
+            "against": {"type": "list", "elements": "path", "default": []},
+            "receipts": {"type": "path"},
+            "series": {"type": "str", "default": "default"},
+            "valid_days": {"type": "int", "default": 0},
             "prune": {"type": "bool", "default": True},
             "docker_host": {"type": "str"},
         },

@@ -20,6 +20,7 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_verify im
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import BUNDLE_NAMESPACE, SshSigner, SshVerifier
 from ansible_collections.airgap.cognitive.plugins.module_utils._source import WantedImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._source_engine import EngineSource
+from ansible_collections.airgap.cognitive.plugins.module_utils._terms import Terms
 from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_samples import SampleEngine, SampleImage, layer_of
 
 BASE = layer_of("base", 9000)
@@ -86,13 +87,17 @@ class Place:
         key: Path | None = None,
         prune: bool = True,
         check: bool = False,
+        further_keys: t.Sequence[Path] = (),
+        hosts: t.Mapping[str, tuple[str, ...]] | None = None,
+        **terms: t.Any,
     ) -> tuple[list[str], int]:
         """Run an export; why it wrote, and how much."""
         with BundleDirectory(str(self.path), write=not check) as directory:
             engine = EngineSource(self.engine)
-            wanted = [WantedImage(name, name.split("/")[1].split(":")[0], name.split(":")[1], engine) for name in names]
+            wanted = [WantedImage(name, name.split("/")[1].split(":")[0], name.split(":")[1], engine, (hosts or {}).get(name, ())) for name in names]
             sources = [TreeSource(**tree) for tree in ([self.tree()] if trees is None and S in names else trees or [])]
-            job = Export(directory, wanted, sources, SshSigner(str(key or self.key)), prune)
+            signers = [SshSigner(str(path)) for path in (key or self.key, *further_keys)]
+            job = Export(directory, wanted, sources, signers, prune, Terms(**terms))
             reasons = job.reasons()
             written = job.run() if reasons and not check else 0
         return reasons, written

@@ -67,13 +67,13 @@ def no_reading(monkeypatch) -> None:
 def test_a_whole_bundle(place):
     verdict = place.verify()
     files = [path for path in place.path.rglob("*") if path.is_file()]
-    assert (verdict.signer, verdict.faults) == ("staging@example", [])
+    assert (verdict.signers, verdict.faults) == (["staging@example"], [])
     assert verdict.files == len(files) - 2
     assert verdict.size == sum(path.stat().st_size for path in files if not path.name.startswith("SHA256SUMS"))
 
 
 def test_a_named_signer(place):
-    assert place.verify(signer="staging@example").signer == "staging@example"
+    assert place.verify(signer="staging@example").signers == ["staging@example"]
     assert "does not let that key sign as other@example" in refusal(place, signer="other@example")
 
 

@@ -115,8 +115,8 @@ def test_services_of_hosts_and_images_each_once():
     found = resolve({"edge2": [SENTIMENT], "edge1": [LAYOUT, {**SENTIMENT, "name": "b"}], "edge3": []}, Catalogue(), Site())
     assert [(service["host"], service["name"]) for service in found["services"]] == [("edge1", "layout"), ("edge1", "b"), ("edge2", "sentiment-en")]
     assert found["images"] == [
-        {"name": "azure-cognitive-services/form-recognizer/layout-3.1:2024-11-30", "family": "di-layout", "tag": "2024-11-30"},
-        {"name": "azure-cognitive-services/textanalytics/sentiment:3.0-en", "family": "sentiment", "tag": "3.0-en"},
+        {"name": "azure-cognitive-services/form-recognizer/layout-3.1:2024-11-30", "family": "di-layout", "tag": "2024-11-30", "hosts": ["edge1"]},
+        {"name": "azure-cognitive-services/textanalytics/sentiment:3.0-en", "family": "sentiment", "tag": "3.0-en", "hosts": ["edge1", "edge2"]},
     ]
 
 
