@@ -174,7 +174,9 @@ def read_document(path: str) -> bytes:
 
 def blobs_of(image: _oci.Image) -> dict[str, int]:
     """Digest and size of every blob of an image."""
+    twin = _oci.twin(image)
     return {
+        **({_oci.digest_of(twin): len(twin)} if twin else {}),
         image["manifest"]: image["manifest_size"],
         image["config"]: image["config_size"],
         **{layer["digest"]: layer["size"] for layer in image["layers"]},

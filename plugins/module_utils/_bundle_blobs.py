@@ -18,6 +18,7 @@ import typing as t
 from ansible_collections.airgap.cognitive.plugins.module_utils import _oci
 from ansible_collections.airgap.cognitive.plugins.module_utils._archive import StoredLayer
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._spool import file_digest
 
 BLOCK = 1 << 20
 
@@ -62,6 +63,25 @@ class BlobWriter:
                 target.write(block)
                 block = stream.read(BLOCK)
             return target.keep("sha256:" + hashed.hexdigest())
+
+    def link(self, path: str, digest: str, size: int) -> None:
+        """Take in a blob that lies in the file C(path): as a second name of that file where both are on one file system."""
+        if self._has(digest, size):
+            return
+        target = self.begin()
+        try:
+            os.link(path, target)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            with open(path, "rb") as stream:
+                found, _size = self.copy(stream)
+        else:
+            found = file_digest(target)
+            os.rename(target, self.path(found))
+            self.written[found] = os.path.getsize(self.path(found))
+        if found != digest:
+            raise CognitiveError(f"{path} was altered: its content is {found}; fetch the image again with image_fetch.")
 
     def take(self, stream: t.BinaryIO, size: int) -> StoredLayer:
         """Write a layer: as it is where it comes compressed, compressed with zstd where it comes plain.

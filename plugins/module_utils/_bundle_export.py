@@ -205,6 +205,9 @@ class Export:
 
     def _copy_documents(self, images: t.Sequence[_oci.Image], writer: BlobWriter) -> None:
         """Manifests and configs of images that are as an earlier bundle has them."""
+        for twin in map(_oci.twin, images):
+            if twin is not None and self._directory.size_of(_oci.digest_of(twin)) is None:
+                writer.put(twin)
         for digest in [digest for image in images for digest in (image["manifest"], image["config"])]:
             if self._directory.size_of(digest) is None and writer.put(_bundle.read_document(self._terms.held.documents[digest])) != digest:
                 raise CognitiveError(f"{self._terms.held.documents[digest]} was altered; get that bundle again from where it was made, or export without it.")
@@ -228,7 +231,7 @@ class Export:
 
     def _keep(self, wanted: WantedImage, image: Brought, writer: BlobWriter) -> _oci.Image:
         _refuse_secrets(wanted.name, image.config)
-        return {
+        entry: _oci.Image = {
             "name": wanted.name,
             "family": wanted.family,
             "tag": wanted.tag,
@@ -242,6 +245,10 @@ class Export:
             "source": wanted.source.kind,
             "source_id": self._identities[wanted.name].id,
         }
+        twin = _oci.twin(entry)
+        if twin is not None:
+            writer.put(twin)
+        return entry
 
     def _with_trees(self, content: _Content, images: t.Mapping[str, _oci.Image]) -> _Content:
         made = [source.tree(images[source.image]["config"]) for source in self._sources]
@@ -271,7 +278,7 @@ class Export:
         # The same content is the same bundle, whenever and by whichever version it is exported again.
         catalogue["id"] = _oci.digest_of(_oci.encode(catalogue)).partition(":")[2][:16]
         catalogue.update(self._terms.stamp(catalogue["id"], self._directory.bundle.catalogue if self._directory.bundle else {}))
-        entries = [_oci.image_entry(image) for image in content.images] + [_oci.tree_entry(tree) for tree in content.trees]
+        entries = [entry for image in content.images for entry in _oci.image_entries(image)] + [_oci.tree_entry(tree) for tree in content.trees]
         return {
             _bundle.CATALOGUE: _oci.encode(catalogue) + b"\n",
             _bundle.LAYOUT: _oci.LAYOUT,

@@ -163,7 +163,7 @@ def _described_sizes(path: str, whole: t.Collection[str]) -> dict[str, int]:
             if name in sizes:
                 continue
             sizes[name] = size
-            if name in whole and entry.get("mediaType") == _oci.MANIFEST:
+            if name in whole and entry.get("mediaType") in _oci.MANIFESTS:
                 pending.append(_oci.decode(_read(path, name), name))
     return sizes
 
@@ -181,7 +181,9 @@ def _check_documents(path: str, verdict: Verdict) -> None:
             verdict.faults.append(f"{os.path.join(path, _bundle.LAYOUT)} is not of OCI image layout 1.0.0; {_AGAIN}.")
         index = _oci.decode(_read(path, _bundle.INDEX), os.path.join(path, _bundle.INDEX))
         bundle = Bundle(path)
-        said = {image["manifest"] for image in bundle.images()} | {tree["manifest"] for tree in bundle.trees()}
+        images = bundle.images()
+        twins = [twin for twin in map(_oci.twin, images) if twin is not None]
+        said = {image["manifest"] for image in images} | {_oci.digest_of(twin) for twin in twins} | {tree["manifest"] for tree in bundle.trees()}
         if said != {_oci.descriptor_parts(entry, _bundle.INDEX)[0] for entry in index.get("manifests") or []}:
             verdict.faults.append(f"{os.path.join(path, _bundle.CATALOGUE)} and {_bundle.INDEX} do not name the same content; {_AGAIN}.")
     except CognitiveError as error:

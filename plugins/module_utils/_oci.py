@@ -29,6 +29,15 @@ EMPTY = "application/vnd.oci.empty.v1+json"
 FILE = "application/octet-stream"
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+MANIFESTS = (MANIFEST, DOCKER_MANIFEST)
+INDEXES = (INDEX, DOCKER_LIST)
+# What Docker calls layers, and what OCI calls the same bytes.
+_LAYER_TYPES = {
+    "application/vnd.docker.image.rootfs.diff.tar": LAYER,
+    "application/vnd.docker.image.rootfs.diff.tar.gzip": LAYER_GZIP,
+    "application/vnd.docker.image.rootfs.diff.tar.zstd": LAYER_ZSTD,
+}
 
 REF_NAME = "org.opencontainers.image.ref.name"
 TITLE = "org.opencontainers.image.title"
@@ -36,6 +45,8 @@ CONTAINERD_NAME = "io.containerd.image.name"
 # Set on a manifest that did not come from a registry: its layers were compressed by this collection.
 MADE_FROM = "airgap.cognitive.made-from"
 RAW_SIZE = "airgap.cognitive.raw-size"
+# Set on a manifest that says in OCI's words what the named one says in Docker's.
+TWIN_OF = "airgap.cognitive.twin-of"
 TREE_PREFIX = "airgap.cognitive."
 
 LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -159,7 +170,10 @@ def descriptor_parts(entry: object, where: str) -> tuple[str, int]:
 
 def image_manifest(config: bytes, layers: t.Sequence[Layer], made_here: bool) -> bytes:
     """The manifest of an image whose blobs are at hand."""
+    return _manifest(digest_of(config), len(config), layers, {MADE_FROM: "engine"} if made_here else {})
 
+
+def _manifest(config: str, config_size: int, layers: t.Sequence[Layer], annotations: t.Mapping[str, str]) -> bytes:
     def layer(entry: Layer) -> dict[str, t.Any]:
         more = {"annotations": {RAW_SIZE: str(entry["raw_size"])}} if entry["raw_size"] is not None else {}
         return descriptor(entry["media_type"], entry["digest"], entry["size"], **more)
@@ -168,11 +182,19 @@ def image_manifest(config: bytes, layers: t.Sequence[Layer], made_here: bool) ->
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": descriptor(CONFIG, digest_of(config), len(config)),
+            "config": descriptor(CONFIG, config, config_size),
             "layers": [layer(entry) for entry in layers],
-            **({"annotations": {MADE_FROM: "engine"}} if made_here else {}),
+            **({"annotations": annotations} if annotations else {}),
         }
     )
+
+
+def twin(image: Image) -> bytes | None:
+    """A second manifest of an image that a registry serves with one of Docker's, which tools that look for OCI's do not see in a layout."""
+    if image["manifest_media_type"] == MANIFEST:
+        return None
+    layers = [t.cast(Layer, {**layer, "media_type": _LAYER_TYPES.get(layer["media_type"], layer["media_type"])}) for layer in image["layers"]]
+    return _manifest(image["config"], image["config_size"], layers, {TWIN_OF: image["manifest"]})
 
 
 def tree_type(kind: str) -> str:
@@ -196,16 +218,16 @@ def tree_manifest(tree: t.Mapping[str, t.Any]) -> bytes:
     )
 
 
-def image_entry(image: Image) -> dict[str, t.Any]:
+def image_entries(image: Image, **annotations: str) -> list[dict[str, t.Any]]:
     """What C(index.json) says of an image: any OCI tool finds it by its full name."""
     system, _slash, architecture = image["platform"].partition("/")
-    return descriptor(
-        image["manifest_media_type"],
-        image["manifest"],
-        image["manifest_size"],
-        platform={"os": system, "architecture": architecture},
-        annotations={REF_NAME: image["name"], CONTAINERD_NAME: normalized_name(image["name"])},
-    )
+    platform = {"os": system, "architecture": architecture}
+    named = {REF_NAME: image["name"], CONTAINERD_NAME: normalized_name(image["name"]), **annotations}
+    entries = [descriptor(image["manifest_media_type"], image["manifest"], image["manifest_size"], platform=platform, annotations=named)]
+    second = twin(image)
+    if second is not None:
+        entries.append(descriptor(MANIFEST, digest_of(second), len(second), platform=platform, annotations={REF_NAME: image["name"], TWIN_OF: image["manifest"]}))
+    return entries
 
 
 def tree_entry(tree: Tree) -> dict[str, t.Any]:

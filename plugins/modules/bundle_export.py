@@ -16,6 +16,7 @@ description:
   - The directory is an OCI image layout, so that any OCI tool reads its images (C(skopeo inspect oci:DIRECTORY:NAME)), and a signed list of files
     that anyone can check with C(ssh-keygen -Y verify) and C(sha256sum -c).
   - Images are read from an engine in one go, as a stream. Layers that come uncompressed are compressed once with the program C(zstd). Layers that come compressed are kept as they are.
+  - Images that M(airgap.cognitive.image_fetch) brought are taken over blob by blob, as their registry serves them. Where all are such images no engine is needed.
   - What the bundle already holds is not written again. Where nothing is new, nothing but the identities of the images is read from the engine.
   - An export that fails leaves the earlier bundle as it was. One that is killed is mended by the next.
   - No key can come in. The module takes none, copies only the listed directories, and refuses an image that has one set in its configuration.
@@ -37,7 +38,7 @@ options:
     type: path
     required: true
   images:
-    description: The images that the bundle must hold. They have to be in the engine.
+    description: The images that the bundle must hold. They have to be in the engine, or in a directory of M(airgap.cognitive.image_fetch).
     type: list
     elements: dict
     required: true
@@ -59,6 +60,11 @@ options:
         type: list
         elements: str
         default: []
+      layout:
+        description:
+          - Directory of M(airgap.cognitive.image_fetch) from which this image is taken, every blob as its registry serves it. Without it the engine is asked.
+          - Blobs become second names of the files there where both are on one file system, and are copied otherwise.
+        type: path
   trees:
     description: The license and model directories that the bundle must hold.
     type: list
@@ -137,6 +143,7 @@ notes:
 seealso:
   - module: airgap.cognitive.bundle_verify
   - module: airgap.cognitive.bundle_info
+  - module: airgap.cognitive.image_fetch
 """
 
 EXAMPLES = r"""
@@ -216,8 +223,9 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._errors import Co
 from ansible_collections.airgap.cognitive.plugins.module_utils._held import Held
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
-from ansible_collections.airgap.cognitive.plugins.module_utils._source import WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._source import ImageSource, WantedImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._source_engine import EngineSource
+from ansible_collections.airgap.cognitive.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._terms import Terms
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
 
@@ -227,11 +235,11 @@ def export(module: AnsibleModule) -> dict[str, t.Any]:
     options = module.params
     signers = [SshSigner(key) for key in options["signing_key"]]
     terms = Terms(options["series"], options["valid_days"], _held(options))
-    engine = EngineSource(Engine(options["docker_host"]))
+    images = _wanted(options["images"], options["docker_host"])
     with BundleDirectory(options["path"], write=not module.check_mode) as directory:
         job = Export(
             directory,
-            [WantedImage(image["name"], image["family"], image["tag"], engine, tuple(image["hosts"])) for image in options["images"]],
+            images,
             [TreeSource(**tree) for tree in options["trees"]],
             signers,
             options["prune"],
@@ -268,6 +276,13 @@ def _left_out(bundle: Bundle | None) -> dict[str, int]:
     return {"blobs": len(absent), "bytes": sum(absent.values())}
 
 
+def _wanted(images: list[dict[str, t.Any]], docker_host: str | None) -> list[WantedImage]:
+    """Each image with its source; an engine is looked for only where one of them is to come from there."""
+    places = dict.fromkeys(image["layout"] for image in images)
+    sources: dict[str | None, ImageSource] = {place: LayoutSource(place) if place else EngineSource(Engine(docker_host)) for place in places}
+    return [WantedImage(image["name"], image["family"], image["tag"], sources[image["layout"]], tuple(image["hosts"])) for image in images]
+
+
 def _message(path: str, reasons: list[str], written: int, check_mode: bool) -> str:
     if not reasons:
         return f"The bundle {path} is as it should be, nothing was written."
@@ -302,6 +317,7 @@ def main() -> None:
                     "family": {"type": "str", "required": True},
                     "tag": {"type": "str", "required": True},
                     "hosts": {"type": "list", "elements": "str", "default": []},
+                    "layout": {"type": "path"},
                 },
             },
             "trees": {

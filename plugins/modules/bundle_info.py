@@ -95,11 +95,11 @@ images:
           description: Size of the uncompressed layer in bytes, where it is known.
           type: int
     source:
-      description: Where its layers came from.
+      description: Where its layers came from, V(engine) or V(registry).
       type: str
       sample: engine
     source_id:
-      description: Its ID in the engine that it was exported from.
+      description: Its ID in the engine that it was exported from, or the digest by which its registry serves the tag.
       type: str
 trees:
   description: The licenses and models, each with its files.
