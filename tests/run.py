@@ -90,7 +90,7 @@ def environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("ANSIBLE_", "MAKE", "MOLECULE_"))}
     return {
         **kept,
-        "PATH": f"{BIN}:{kept.get('PATH', '')}",
+        "PATH": f"{BIN}:{BUILD / 'registry' / 'usr' / 'bin'}:{kept.get('PATH', '')}",
         "PYTHONPATH": str(BUILD / "collections"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "ANSIBLE_CONFIG": str(CHECKOUT / "ansible.cfg"),

@@ -5,7 +5,7 @@
 
 """Prepare a bare Debian-like machine for the demo and the tests, and reuse what is there.
 
-Usage: prepare.py [sweep|programs|venv|collections|engine|oldest ...]   (without a word: all of them)
+Usage: prepare.py [sweep|programs|registry|venv|collections|engine|oldest ...]   (without a word: all of them)
 
 Every step can be killed at any moment and run again. What is shared by all checkouts lies in the cache
 (${XDG_CACHE_HOME:-~/.cache}/airgap-cognitive), named by a hash of what went in; what belongs to this checkout lies in .build.
@@ -137,6 +137,39 @@ def prepare_programs() -> None:
         missing.add("debian-archive-keyring")
     if missing:
         install_packages(sorted(missing), "making images and bundles")
+
+
+# ---- registry ----
+
+
+def prepare_registry() -> None:
+    """The program of Debian's docker-registry, for tests. Its package is only unpacked: installed, it would start a service that listens to everybody."""
+    if shutil.which("docker-registry"):
+        return
+    path = CACHE / "registry"
+    if not path.exists():
+        with lock("registry"):
+            if not path.exists():
+                say("unpacking the package docker-registry (once).")
+                unpack_package("docker-registry", path)
+    link(BUILD / "registry", path)
+
+
+def unpack_package(package: str, path: Path) -> None:
+    if not shutil.which("apt-get"):
+        raise SetupError(f"the tests need the program {package}, and there is no apt-get here; install it by hand, then run this again.")
+    for old in CACHE.glob("package.*"):
+        shutil.rmtree(old)
+    with tempfile.TemporaryDirectory(prefix="package.", dir=CACHE) as work:
+        download = ["apt-get", "download", "-q", package]
+        if subprocess.run(download, cwd=work, stdin=subprocess.DEVNULL, capture_output=True).returncode:
+            run(["apt-get", "update", "-q"], "apt-get update failed; check the machine's package sources, and that this user may use it, then run this again.")
+            run(download, f"apt-get could not download {package}; see the lines above.", cwd=work)
+        (archive,) = Path(work).glob(f"{package}_*.deb")
+        whole = Path(work) / "whole"
+        run(["dpkg-deb", "--extract", str(archive), str(whole)], f"dpkg-deb could not unpack {archive.name}; see the lines above.")
+        whole.chmod(0o755)
+        os.replace(whole, path)
 
 
 # ---- virtual environments ----
@@ -303,6 +336,7 @@ def wait_for_engine(seconds: float, engine: subprocess.Popen[bytes] | None = Non
 STEPS: dict[str, t.Callable[[], None]] = {
     "sweep": sweep,
     "programs": prepare_programs,
+    "registry": prepare_registry,
     "venv": prepare_venv,
     "collections": prepare_collections,
     "engine": prepare_engine,
