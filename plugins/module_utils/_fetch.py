@@ -118,7 +118,8 @@ class Fetch:
         """Fetch what lacks of an image, and name it once all of it was read; C(held) as the directory's lock gave it."""
         image = wanted.image
         twin = _oci.twin(image)
-        for document in (*wanted.documents, *([twin] if twin else [])):
+        documents = wanted.documents or [self._staging.document(digest) for digest in (image["manifest"], image["config"])]
+        for document in (*documents, *([twin] if twin else [])):
             self._staging.put(document)
         lacking = self._lacking_layers(image)
         for _attempt in range(_ATTEMPTS):

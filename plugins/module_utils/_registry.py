@@ -115,8 +115,9 @@ def pick(document: t.Mapping[str, t.Any], platform: str) -> str | None:
     """The digest that a list of manifests has for C(platform) (C(linux/amd64), C(linux/arm/v7)); one without a variant is the plain one."""
     wanted = (platform.split("/") + ["", ""])[:3]
     found = []
-    for entry in document.get("manifests") or []:
-        of = (entry.get("platform") if isinstance(entry, dict) else None) or {}
-        if [of.get("os"), of.get("architecture")] == wanted[:2] and wanted[2] in ("", of.get("variant", "")):
+    listed = document.get("manifests")
+    for entry in listed if isinstance(listed, list) else []:
+        of = entry.get("platform") if isinstance(entry, dict) else None
+        if isinstance(of, dict) and [of.get("os"), of.get("architecture")] == wanted[:2] and wanted[2] in ("", of.get("variant", "")):
             found.append((of.get("variant", ""), _oci.descriptor_parts(entry, "Its list of platforms")[0]))
     return min(found)[1] if found else None
