@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import time
 import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _oci
@@ -38,6 +39,13 @@ _REFUSALS = (
         "see that this machine reaches it, then run this again; what came whole is kept",
     ),
 )
+
+# Said only once a layer has begun to come.
+_WITHIN = r"happened during read: (unexpected EOF|.*connection reset|.*timeout)"
+
+
+class BrokenOff(CognitiveError):
+    """The registry stopped in the middle of a layer. skopeo asks again where there is no answer, but not then."""
 
 
 def repository_of(reference: str) -> str:
@@ -76,7 +84,14 @@ class Registry:
         C(blobs) and C(scratch) are relative to C(directory). C(held) stays open in skopeo, also if this process is killed.
         """
         options = ["--quiet", *self._options("src-"), "--dest-shared-blob-dir", blobs, "--dest-oci-accept-uncompressed-layers"]
-        self._run(reference, ["copy", *options, f"docker://{reference}", f"oci:{scratch}:image"], cwd=directory, pass_fds=(held,))
+        for attempt in range(self._retries + 1):
+            try:
+                self._run(reference, ["copy", *options, f"docker://{reference}", f"oci:{scratch}:image"], cwd=directory, pass_fds=(held,))
+                return
+            except BrokenOff:
+                if attempt == self._retries:
+                    raise
+                time.sleep(2**attempt)
 
     def _options(self, prefix: str) -> list[str]:
         options = ["--retry-times", str(self._retries)]
@@ -107,7 +122,7 @@ def refusal(reference: str, said: str, code: int) -> CognitiveError:
     text = re.sub(r"\?[^\s\"\\]*", "", message.group(1) if message else last).replace('\\"', '"')[:600]
     for pattern, cause, cure in _REFUSALS:
         if re.search(pattern, text):
-            return CognitiveError(f"Image {reference}: {cause}; {cure}. skopeo said: {text}")
+            return (BrokenOff if re.search(_WITHIN, text) else CognitiveError)(f"Image {reference}: {cause}; {cure}. skopeo said: {text}")
     return CognitiveError(f"Image {reference}: skopeo could not fetch it; see what it said: {text}")
 
 

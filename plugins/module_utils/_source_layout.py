@@ -29,7 +29,8 @@ class LayoutSource:
 
     def identity(self, name: str) -> Identity:
         """The image that was fetched under C(name)."""
-        image = self._staging.image(name)
+        with self._staging.speaking():
+            image = self._staging.image(name)
         if image is None:
             raise CognitiveError(f"Image {name} is not in {self._staging.path}, or not whole; fetch it with image_fetch.")
         if image["platform"] != _oci.PLATFORM:

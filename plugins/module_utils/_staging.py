@@ -56,6 +56,14 @@ class Staging:
         finally:
             os.close(handle)
 
+    @contextlib.contextmanager
+    def speaking(self) -> t.Iterator[None]:
+        """Turn what the file system refuses into one sentence."""
+        try:
+            yield
+        except OSError as error:
+            raise CognitiveError(f"{error.filename or self.path}: {error.strerror}; see that this user may use it, and that there is room.") from error
+
     def refuse_foreign(self) -> None:
         """Refuse a directory that something else made: a fetch takes away the blobs that no image of its own names."""
         ours = {_bundle.LAYOUT, _bundle.INDEX, "blobs", SCRATCH, _PUSHED, _PUSHED + ".new", _bundle.LAYOUT + ".new", _bundle.INDEX + ".new"}
@@ -94,7 +102,10 @@ class Staging:
         path = os.path.join(self.path, _bundle.INDEX)
         if not os.path.isfile(path):
             return []
-        entries = _oci.decode(_bundle.read_document(path), path).get("manifests")
+        try:
+            entries = _oci.decode(_bundle.read_document(path), path).get("manifests")
+        except CognitiveError as error:
+            raise CognitiveError(f"{path} is not the list of an image layout; take it away, and fetch the images again with image_fetch.") from error
         return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
     def _named(self) -> list[dict[str, t.Any]]:

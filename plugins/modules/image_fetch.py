@@ -167,22 +167,23 @@ _OF_REGISTRY = ("authfile", "tls_verify", "ca_dir", "retries")
 def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Fetch what lacks in the directory, then give the engine what lacks there."""
     staging = Staging(params["path"])
-    staging.refuse_foreign()
-    engine = Engine(params["docker_host"]) if params["load"] else None
     job = Fetch(staging, Registry(**{key: params[key] for key in _OF_REGISTRY}), params["platform"], params["refresh"])
-    with contextlib.nullcontext(-1) if check_mode else staging.locked() as held:
-        wanted = [job.look(name) for name in dict.fromkeys(params["images"])]
-        blobs = StagedBlobs(staging)
-        plan = plan_images(engine, [entry.image for entry in wanted], blobs.pushed()) if engine else Plan((), "classic")
-        lacking = {digest: size for entry in wanted for digest, size in entry.lacking.items()}
-        room = check_room([(staging.path, sum(lacking.values())), *(room_needs(plan, engine, blobs) if engine else [])], "the fetch")
-        if not check_mode:
-            for entry in wanted:
-                if entry.reason:
-                    job.bring(entry, held)
-            staging.sweep()
-            if engine and any(entry.reason for entry in plan.images):
-                _load(engine, blobs, wanted)
+    engine = Engine(params["docker_host"]) if params["load"] else None
+    with staging.speaking():
+        staging.refuse_foreign()
+        with contextlib.nullcontext(-1) if check_mode else staging.locked() as held:
+            wanted = [job.look(name) for name in dict.fromkeys(params["images"])]
+            blobs = StagedBlobs(staging)
+            plan = plan_images(engine, [entry.image for entry in wanted], blobs.pushed()) if engine else Plan((), "classic")
+            lacking = {digest: size for entry in wanted for digest, size in entry.lacking.items()}
+            room = check_room([(staging.path, sum(lacking.values())), *(room_needs(plan, engine, blobs) if engine else [])], "the fetch")
+            if not check_mode:
+                for entry in wanted:
+                    if entry.reason:
+                        job.bring(entry, held)
+                staging.sweep()
+                if engine and any(entry.reason for entry in plan.images):
+                    _load(engine, blobs, wanted)
     return _result(wanted, plan, lacking, room, check_mode)
 
 

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.airgap.cognitive.plugins.module_utils import _oci
+from ansible_collections.airgap.cognitive.plugins.module_utils import _oci, _staging
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._fetch import Fetch
 from ansible_collections.airgap.cognitive.plugins.module_utils._push import load_images
@@ -211,6 +212,20 @@ def test_foreign_directories_are_left_alone(shelf):
     with pytest.raises(CognitiveError, match="holds what image_fetch did not put there"):
         shelf.fetch(DOCKERS)
     assert Staging(str(shelf.path)).image("x") is None
+    (shelf.path / "index.json").write_text("{")
+    with pytest.raises(CognitiveError, match="index.json is not the list of an image layout; take it away, and fetch the images again"):
+        shelf.fetch(DOCKERS)
+
+
+def test_what_the_file_system_refuses_is_one_sentence(shelf, monkeypatch):
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(shelf.path))
+
+    monkeypatch.setattr(_staging, "write_beside", full)
+    staging = Staging(str(shelf.path))
+    with pytest.raises(CognitiveError, match=f"^{shelf.path}: No space left on device; see that this user may use it, and that there is room"):
+        with staging.speaking():
+            shelf.fetch(DOCKERS)
 
 
 def test_one_fetch_at_a_time(shelf):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.airgap.cognitive.plugins.module_utils import _registry
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._registry import Registry, pick, refusal, repository_of
 
@@ -77,6 +78,25 @@ def test_what_it_prints_is_passed_on_as_it_is(skopeo):
     skopeo("echo boom >&2; exit 3")
     with pytest.raises(CognitiveError, match="skopeo could not fetch it; see what it said: boom"):
         Registry().config(NAME)
+
+
+def test_a_layer_that_breaks_off_is_asked_for_again(skopeo, tmp_path, monkeypatch):
+    pauses = []
+    monkeypatch.setattr(_registry.time, "sleep", pauses.append)
+    broken = 'level=fatal msg="writing blob: happened during read: unexpected EOF"'
+    skopeo(f"echo x >> {tmp_path}/count; test $(wc -l < {tmp_path}/count) -gt 2 || {{ echo '{broken}' >&2; exit 1; }}")
+    with open(tmp_path / "skopeo") as held:
+        Registry(retries=3).copy(NAME, str(tmp_path), "blobs", "scratch", held.fileno())
+        assert pauses == [1, 2]
+        (tmp_path / "count").unlink()
+        with pytest.raises(CognitiveError, match="its registry does not answer, or broke off; .* what came whole is kept"):
+            Registry(retries=1).copy(NAME, str(tmp_path), "blobs", "scratch", held.fileno())
+        # skopeo itself has asked again by then.
+        skopeo(f"echo x >> {tmp_path}/count; echo 'level=fatal msg=\"pinging: connection refused\"' >&2; exit 1")
+        (tmp_path / "count").unlink()
+        with pytest.raises(CognitiveError, match="does not answer"):
+            Registry(retries=3).copy(NAME, str(tmp_path), "blobs", "scratch", held.fileno())
+    assert (tmp_path / "count").read_text() == "x\n"
 
 
 def test_bad_options(tmp_path, monkeypatch):
