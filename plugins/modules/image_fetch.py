@@ -10,8 +10,8 @@ module: image_fetch
 short_description: Bring images from their registry, every blob as it is served there
 version_added: 0.1.0
 description:
-  - Keeps images in one directory, an OCI image layout, with manifest, config and layers byte by byte as the registry serves them. So their digests stay those of the registry,
-    and M(airgap.cognitive.bundle_export) takes them from there (O(airgap.cognitive.bundle_export#module:images[].layout)).
+  - Keeps images in one directory, an OCI image layout, with manifest, config and layers byte by byte as the registry serves them.
+    So their digests stay those of the registry, and M(airgap.cognitive.bundle_export) takes them from there (O(airgap.cognitive.bundle_export#module:images[].layout)).
   - The engine beside it gets the images from these same blobs, and just the layers that it lacks. Nothing is downloaded twice.
   - The program C(skopeo) does the transport, several layers at a time. Every blob is read and compared with its digest, also on a later run. One that lacks or was altered is fetched again.
   - A fetch that is broken off or killed leaves the blobs that came whole, and the next one goes on with the others. A layer that came in part is fetched from its begin.
@@ -69,7 +69,7 @@ options:
     description: Directory with certificates of authorities that are trusted too, as C(*.crt).
     type: path
   retries:
-    description: How many times more a registry is asked that does not answer, after a pause that doubles from one second on.
+    description: How many times more a registry is asked that does not answer or breaks off, after a pause that doubles from one second on.
     type: int
     default: 3
 requirements:

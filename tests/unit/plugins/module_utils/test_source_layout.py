@@ -168,3 +168,12 @@ def test_a_lost_or_altered_blob_of_an_image_in_dockers_format_is_found(place, pa
     assert len(place.verify().faults) == 1
     place.export_staged(S, K)
     assert place.verify().faults == []
+
+
+def test_sizes_are_known_without_the_twin(place):
+    place.export_staged(S, K)
+    bundle = Bundle(str(place.path))
+    layer = bundle.image(S)["layers"][1]
+    for digest in (_oci.digest_of(_oci.twin(bundle.image(S))), layer["digest"]):
+        Path(bundle.blob_path(digest)).unlink()
+    assert any(f"({layer['size']} bytes) is missing" in fault for fault in place.verify().faults)
