@@ -18,11 +18,13 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export im
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._fetch import Fetch
+from ansible_collections.airgap.cognitive.plugins.module_utils._held import Held
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
 from ansible_collections.airgap.cognitive.plugins.module_utils._source import WantedImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._source_engine import EngineSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._source_layout import LayoutSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._staging import Staging
+from ansible_collections.airgap.cognitive.plugins.module_utils._terms import Terms
 from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_place import BASE, KEYPHRASE, SENTIMENT, K, Place, S
 from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_samples import SampleImage, layer_of, sha256
 from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.registry_fakes import FakeRegistry, docker_manifest, list_of
@@ -49,12 +51,15 @@ class FetchedPlace(Place):
                     job.bring(wanted, held)
             staging.sweep()
 
-    def export_staged(self, *names: str, engine: tuple[str, ...] = (), trees: bool = False) -> tuple[list[str], int]:
-        """Export from the directory, and C(engine) from the engine; why, and how much."""
+    def export_staged(self, *names: str, engine: tuple[str, ...] = (), trees: bool = False, against: str | None = None) -> tuple[list[str], int]:
+        """Export from the directory, and C(engine) from the engine, all but what the bundle C(against) has; why, and how much."""
+        held = Held()
+        if against:
+            held.learn_bundle(Bundle(against))
         with BundleDirectory(str(self.path), write=True) as directory:
             source, other = LayoutSource(str(self.staged)), EngineSource(self.engine)
             wanted = [WantedImage(name, name.split("/")[1].split(":")[0], name.split(":")[1], other if name in engine else source) for name in (*names, *engine)]
-            job = Export(directory, wanted, [TreeSource(**self.tree())] if trees else [], SshSigner(str(self.key)), True)
+            job = Export(directory, wanted, [TreeSource(**self.tree())] if trees else [], [SshSigner(str(self.key))], True, Terms(held=held))
             reasons = job.reasons()
             return reasons, job.run() if reasons else 0
 
@@ -177,3 +182,19 @@ def test_sizes_are_known_without_the_twin(place):
     for digest in (_oci.digest_of(_oci.twin(bundle.image(S))), layer["digest"]):
         Path(bundle.blob_path(digest)).unlink()
     assert any(f"({layer['size']} bytes) is missing" in fault for fault in place.verify().faults)
+
+
+def test_what_an_earlier_bundle_had_is_left_out(place):
+    place.export_staged(S, K)
+    earlier, place.path = place.path, place.root / "media" / "difference"
+    new = SampleImage([BASE, layer_of("v2")])
+    place.registry.push(K, new)
+    place.fetch(K)
+    place.export_staged(S, K, against=str(earlier))
+    layers = {path.name for path in (place.path / "blobs/sha256").iterdir()} & {sha256(blob) for image in (SENTIMENT, KEYPHRASE, new) for blob in image.blobs(packed=True)}
+    assert layers == {sha256(new.blobs(packed=True)[1])} and place.verify().faults == []
+    # The documents are all there, those in Docker's format with their twin.
+    found = Bundle(str(place.path)).image(S)
+    assert found["manifest"] == "sha256:" + sha256(docker_manifest(SENTIMENT))
+    assert os.path.isfile(Bundle(str(place.path)).blob_path(_oci.digest_of(_oci.twin(found))))
+    assert place.export_staged(S, K, against=str(earlier)) == ([], 0)
