@@ -16,7 +16,7 @@ description:
   - The program C(skopeo) does the transport, several layers at a time. Every blob is read and compared with its digest, also on a later run. One that lacks or was altered is fetched again.
   - A fetch that is broken off or killed leaves the blobs that came whole, and the next one goes on with the others. A layer that came in part is fetched from its begin.
   - A tag whose digest in the registry is unchanged costs one request for its manifest.
-  - An image whose manifest is in Docker's format gets a second one beside it in OCI's, because skopeo before 1.14 finds images of a layout by that only.
+  - An image whose manifest is in Docker's format gets a second one beside it in OCI's, because skopeo finds images of a layout by that only.
 author:
   - the airgap.cognitive authors
 extends_documentation_fragment:
