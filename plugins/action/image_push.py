@@ -20,6 +20,7 @@ _ARGUMENTS = {
     "images": {"type": "list", "elements": "str", "required": True},
     "spool": {"type": "path", "default": "/var/lib/cognitive/.spool"},
     "ladder": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+    "request_dir": {"type": "path"},
     "docker_host": {"type": "str"},
 }
 
@@ -27,12 +28,16 @@ _ARGUMENTS = {
 class ActionModule(PushAction):
     """Asks the host what it lacks, sends that, and has it loaded."""
 
+    _what = "images"
+
     def _push(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         _validation, self._args = self.validate_argument_spec(_ARGUMENTS)
         self._vars = task_vars
+        self._requests = self._args.pop("request_dir")
         self._bundle = Bundle(self._args["bundle"])
         images = [self._bundle.image(name) for name in dict.fromkeys(self._args["images"])]
         plan = self._plan(images)
+        self._settle(self._bundle, plan["lacking"])
         todo = [entry for entry in plan["images"] if entry["reason"]]
         result = {
             "changed": bool(todo),

@@ -31,14 +31,18 @@ _ARGUMENTS = {
         },
     },
     "spool": {"type": "path", "default": "/var/lib/cognitive/.spool"},
+    "request_dir": {"type": "path"},
 }
 
 
 class ActionModule(PushAction):
     """Asks the host which files it lacks, sends those, and has each tree put in place whole."""
 
+    _what = "trees"
+
     def _push(self, task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         _validation, args = self.validate_argument_spec(_ARGUMENTS)
+        self._requests = args.pop("request_dir")
         bundle = Bundle(args["bundle"])
         held = {(tree["kind"], tree["family"], tree["tag"]): tree for tree in bundle.trees()}
         trees = []
@@ -50,6 +54,7 @@ class ActionModule(PushAction):
                 )
             trees.append({**wanted, "directories": found["directories"], "files": found["files"], "manifest": found["manifest"]})
         plan = self._on_host(_MODULE, args, {"name": "plan", "trees": trees}, task_vars)
+        self._settle(bundle, plan["lacking"])
         todo = {dest: reason for dest, reason in plan["reasons"].items() if reason}
         result = {
             "changed": bool(todo),

@@ -90,6 +90,11 @@ class Engine:
         return int(first) if first.isdigit() else 0
 
     @property
+    def api_version(self) -> str:
+        """Version of the API that was agreed on."""
+        return str(self.api._version)  # pylint: disable=protected-access
+
+    @property
     def store(self) -> str:
         """C(containerd) where images live in containerd's content store, otherwise C(classic)."""
         for key, value in self.info.get("DriverStatus") or []:

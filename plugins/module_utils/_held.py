@@ -70,7 +70,7 @@ class Held:
         """Every receipt and every request in C(directory)."""
         names = sorted(name for name in _listed(directory) if name.endswith(".json"))
         if not names:
-            raise CognitiveError(f"{directory} holds no receipt and no request (*.json); name the directory that came back from the site.")
+            raise CognitiveError(f"{directory} holds neither a bundle nor receipts (*.json); name an earlier bundle, or the directory that came back from the site.")
         for name in names:
             path = os.path.join(directory, name)
             document = read_document(path)
@@ -162,4 +162,4 @@ def _listed(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
     except OSError as error:
-        raise CognitiveError(f"{directory} cannot be read ({error.strerror}); name the directory with the receipts that came back from the site.") from error
+        raise CognitiveError(f"{directory} cannot be read ({error.strerror}); name an earlier bundle, or the directory with the receipts that came back from the site.") from error

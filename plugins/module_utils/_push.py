@@ -33,7 +33,7 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._plan import (
     reason_to_load,
     unpacks_zstd,
 )
-from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, check_room, is_short
+from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool, check_room, free_room, is_short
 
 Images = t.Sequence[t.Mapping[str, t.Any]]
 
@@ -55,6 +55,22 @@ def survey(engine: Engine, spool: Spool, images: Images, ladder: str = "auto") -
         "lacking": lacking,
         "begun": spool.begun(lacking),
         "leftovers": spool.leftovers(_layers_of(images)),
+    }
+
+
+def holdings(engine: Engine, spool: Spool) -> dict[str, t.Any]:
+    """What the host holds, for its receipt."""
+    record = spool.pushed()
+    images = [
+        {"id": image.id, "names": sorted(image.tags), "diff_ids": list(image.diff_ids), "blobs": record.get(image.id, [])}
+        for image in engine.images()
+        if image.complete and not any(ARRIVING in tag or RUNG in tag for tag in image.tags)
+    ]
+    root = engine.content_root
+    return {
+        "engine": {"version": engine.version, "api": str(engine.api_version), "store": engine.store, "root": engine.root},
+        "room": {root: free_room(root)} if engine.local else {},
+        "images": sorted(images, key=lambda image: image["id"]),
     }
 
 

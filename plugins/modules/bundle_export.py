@@ -108,17 +108,13 @@ options:
     required: true
   against:
     description:
-      - Earlier bundles, or depots, whose content is on the other side already; what they name is left out.
-      - The site needs a depot, or hosts that ran what the earlier bundles brought.
+      - What the other side has already, so that it is left out. Each is the directory of an earlier bundle, or one with receipts that came back.
+      - What an earlier bundle names is left out. The site needs a depot that took that bundle in, or hosts that run what it brought.
+      - What receipts (M(airgap.cognitive.receipt)) prove that the depot, or every host that is to run an image, holds is left out.
+      - Where a request is among the receipts (M(airgap.cognitive.image_push)), the bundle brings just the blobs that were asked for.
     type: list
     elements: path
     default: []
-  receipts:
-    description:
-      - Directory with what came back from the site, as M(airgap.cognitive.receipt) and M(airgap.cognitive.image_push) wrote it there.
-      - What the receipts prove that the depot, or every host that is to run an image, holds is left out.
-      - Where it holds a request, the bundle brings just the blobs that were asked for.
-    type: path
   series:
     description: Name of the series that the bundle is part of; serial numbers grow within it.
     type: str
@@ -214,7 +210,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import CATALOGUE, Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_tree import TreeSource
@@ -265,9 +261,10 @@ def _held(options: dict[str, t.Any]) -> Held:
     for path in options["against"]:
         if os.path.realpath(path) == os.path.realpath(options["path"]):
             raise CognitiveError(f"The bundle {path} cannot be written against itself; name an earlier bundle in another directory.")
-        held.learn_bundle(Bundle(path))
-    if options["receipts"]:
-        held.learn_documents(options["receipts"])
+        if os.path.exists(os.path.join(path, CATALOGUE)):
+            held.learn_bundle(Bundle(path))
+        else:
+            held.learn_documents(path)
     return held
 
 
@@ -335,7 +332,6 @@ def main() -> None:
             },
             "signing_key": {"type": "list", "elements": "path", "required": True, "no_log": False},
             "against": {"type": "list", "elements": "path", "default": []},
-            "receipts": {"type": "path"},
             "series": {"type": "str", "default": "default"},
             "valid_days": {"type": "int", "default": 0},
             "prune": {"type": "bool", "default": True},

@@ -53,6 +53,11 @@ options:
     type: str
     choices: [auto, always, never]
     default: auto
+  request_dir:
+    description:
+      - Directory on the controller for a request, which is written there where the host lacks what the bundle does not hold either.
+      - M(airgap.cognitive.bundle_export) turns it into a bundle that brings just that (O(airgap.cognitive.bundle_export#module:against)).
+    type: path
 """
 
 EXAMPLES = r"""

@@ -74,6 +74,11 @@ options:
     description: Directory of the host where files wait for their place.
     type: path
     default: /var/lib/cognitive/.spool
+  request_dir:
+    description:
+      - Directory on the controller for a request, which is written there where the host lacks what the bundle does not hold either.
+      - M(airgap.cognitive.bundle_export) turns it into a bundle that brings just that (O(airgap.cognitive.bundle_export#module:against)).
+    type: path
 """
 
 EXAMPLES = r"""

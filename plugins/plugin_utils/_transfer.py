@@ -28,6 +28,7 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bu
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import INCOMING, file_digest
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
+from ansible_collections.airgap.cognitive.plugins.plugin_utils._receipt import settle_request
 
 # What a break costs at most, and what one process holds in memory.
 BLOCK = 32 << 20
@@ -54,6 +55,9 @@ class PushAction(ActionBase):
 
     _supports_check_mode = True
     _supports_diff = True
+    # What this pushes, for the name of a request, and the directory for requests, if any.
+    _what = ""
+    _requests: str | None = None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         """Push, and leave with one sentence where that is not possible."""
@@ -97,15 +101,15 @@ class PushAction(ActionBase):
                 raise CognitiveError(f"Blob {digest} of {bundle.path} was altered; get the bundle again from where it was made.")
         raise CognitiveError(f"{self._host}: {len(answer['lacking'])} blobs do not arrive as they were sent; look at the disk and the connection of this host.")
 
+    def _settle(self, bundle: Bundle, lacking: t.Mapping[str, int]) -> None:
+        """Stop before anything is sent where the bundle lacks what the host lacks."""
+        settle_request(bundle, self._host, self._what, lacking, self._requests, self._task.check_mode)
+
     def _send(self, bundle: Bundle, spool: str, lacking: t.Mapping[str, int], begun: t.Mapping[str, int]) -> int:
         """Send the blobs C(lacking) (size by digest), of which the host has C(begun) bytes; the bytes that were sent."""
+        self._settle(bundle, lacking)
         for digest, size in lacking.items():
-            source = bundle.blob_path(digest)
-            if not os.path.isfile(source):
-                raise CognitiveError(
-                    f"{self._host} lacks blob {digest} ({format_size(size)}), and so does {bundle.path}; get the bundle again from where it was made."
-                )
-            if os.path.getsize(source) != size:
+            if os.path.getsize(bundle.blob_path(digest)) != size:
                 raise CognitiveError(f"Blob {digest} of {bundle.path} was cut short or altered; get the bundle again from where it was made.")
         # What is there of a blob counts in whole units; a blob that is there to its end is for the host to judge.
         start = {digest: size if begun.get(digest) == size else begun.get(digest, 0) // _UNIT * _UNIT for digest, size in lacking.items()}

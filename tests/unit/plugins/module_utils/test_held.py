@@ -201,7 +201,7 @@ def test_documents_that_are_none(place, document, message):
 
 
 def test_a_directory_without_receipts(place):
-    with pytest.raises(CognitiveError, match="holds no receipt"):
+    with pytest.raises(CognitiveError, match="holds neither a bundle nor receipts"):
         learn(place)
     with pytest.raises(CognitiveError, match="cannot be read"):
         Held().learn_documents(str(place.root / "none"))

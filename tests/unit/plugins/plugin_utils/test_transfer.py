@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
@@ -39,6 +40,7 @@ class Bundle:
 
     def __init__(self, path):
         self.path = str(path)
+        self.catalogue = {}
 
     def blob_path(self, digest):
         return os.path.join(self.path, digest[7:])
@@ -56,6 +58,7 @@ class Action(PushAction):
     def __init__(self, tmp, connection=None):
         self._connection = connection or Connection()
         self._host = "edge"
+        self._task = SimpleNamespace(check_mode=False)
         self._tmp = tmp
         self.commands = []
         self.broken = None
@@ -182,7 +185,7 @@ def test_a_push_cuts_nothing_off_that_another_is_ahead_with(tmp_path, bundle, sp
 @pytest.mark.parametrize(
     "harm, message",
     [
-        (os.unlink, "edge lacks blob .*, and so does .*; get the bundle again"),
+        (os.unlink, "edge lacks 1 blob .* that .* does not hold either, the first of them sha256:.* Get the bundle again"),
         (lambda path: os.truncate(path, 2), "was cut short or altered; get the bundle again"),
     ],
 )
