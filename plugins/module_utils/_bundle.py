@@ -52,10 +52,7 @@ class Bundle:
             where = os.path.join(self.path, CATALOGUE)
             if not os.path.isfile(where):
                 raise CognitiveError(f"{self.path} is not a bundle: {CATALOGUE} is not there; name the directory that the export wrote.")
-            found = _oci.decode(read_document(where), where)
-            if found.get("schema") != SCHEMA:
-                raise CognitiveError(f"{where} is of schema {found.get('schema')!r}, and this version of airgap.cognitive reads {SCHEMA}; use the version that made it.")
-            self._catalogue = found
+            self._catalogue = read_catalogue(read_document(where), where)
         return self._catalogue
 
     @property
@@ -97,11 +94,7 @@ class Bundle:
         return [self.read_tree(entry) for key in TREE_KEYS if kind in (None, key) for entry in self._entries(TREE_KEYS[key])]
 
     def _entries(self, key: str) -> list[dict[str, t.Any]]:
-        entries = self.catalogue.get(key, [])
-        needed = ("name", "family", "tag", "manifest") if key == "images" else ("kind", "family", "tag", "manifest")
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in needed) for entry in entries):
-            raise CognitiveError(f"{os.path.join(self.path, CATALOGUE)}: its list of {key} cannot be read; get the bundle again from where it was made.")
-        return entries
+        return entries_of(self.catalogue, key, os.path.join(self.path, CATALOGUE))
 
     def read_image(self, entry: t.Mapping[str, t.Any]) -> _oci.Image:
         """The image of an entry of C(bundle.json)."""
@@ -161,6 +154,23 @@ def is_signature(name: str) -> bool:
 def signature_name(number: int) -> str:
     """Name of the signature of signer C(number), which begins with 1."""
     return SIGNATURE if number == 1 else f"{LIST}.{number}.sig"
+
+
+def read_catalogue(data: bytes, where: str) -> dict[str, t.Any]:
+    """The catalogue in C(data), if this version reads its schema."""
+    found = _oci.decode(data, where)
+    if found.get("schema") != SCHEMA:
+        raise CognitiveError(f"{where} is of schema {found.get('schema')!r}, and this version of airgap.cognitive reads {SCHEMA}; use the version that made it.")
+    return found
+
+
+def entries_of(catalogue: t.Mapping[str, t.Any], key: str, where: str) -> list[dict[str, t.Any]]:
+    """What a catalogue lists under C(key)."""
+    entries = catalogue.get(key, [])
+    needed = ("name", "family", "tag", "manifest") if key == "images" else ("kind", "family", "tag", "manifest")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) and all(isinstance(entry.get(name), str) for name in needed) for entry in entries):
+        raise CognitiveError(f"{where}: its list of {key} cannot be read; get the bundle again from where it was made.")
+    return entries
 
 
 def read_document(path: str) -> bytes:

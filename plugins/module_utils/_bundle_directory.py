@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -19,20 +17,18 @@ from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_blobs import BlobWriter
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
+from ansible_collections.airgap.cognitive.plugins.module_utils._locked_directory import LockedDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Signer
 
 # The list goes last: until it is there, the earlier list, which does not match any more, says that something is amiss.
 DOCUMENTS = (_bundle.LAYOUT, _bundle.INDEX, _bundle.CATALOGUE)
 
 
-class BundleDirectory:
+class BundleDirectory(LockedDirectory):
     """The directory C(path), held by this process alone while in a C(with) block; C(write) makes it where it is not there."""
 
     def __init__(self, path: str, write: bool) -> None:
-        self.path = os.path.realpath(path)
-        self._write = write
-        self._made: list[str] = []
-        self._lock: int | None = None
+        super().__init__(path, write, "export")
         self.bundle: Bundle | None = None
         parent, name = os.path.split(self.path)
         beside, within = os.path.join(parent, f".{name}.export"), os.path.join(self.path, ".export")
@@ -40,18 +36,7 @@ class BundleDirectory:
         self._workspace = within if os.path.ismount(self.path) or not os.access(parent, os.W_OK) and os.path.isdir(self.path) else beside
 
     def __enter__(self) -> BundleDirectory:
-        try:
-            if self._write:
-                self._make()
-            if os.path.lexists(self.path):
-                self._take_lock()
-                self._refuse_foreign()
-        except OSError as error:
-            self._release()
-            raise CognitiveError(f"Bundle directory {self.path} cannot be used ({error.strerror}); name a directory that this user may write.") from error
-        except CognitiveError:
-            self._release()
-            raise
+        self._enter(self._refuse_foreign, "Bundle")
         if os.path.isfile(os.path.join(self.path, _bundle.CATALOGUE)):
             self.bundle = Bundle(self.path)
         return self
@@ -60,35 +45,6 @@ class BundleDirectory:
         if self._write:
             shutil.rmtree(self._workspace, ignore_errors=True)
         self._release()
-
-    def _make(self) -> None:
-        missing, parent = [], self.path
-        while not os.path.lexists(parent):
-            missing.append(parent)
-            parent = os.path.dirname(parent)
-        for directory in reversed(missing):
-            os.mkdir(directory)
-            self._made.insert(0, directory)
-
-    def _take_lock(self) -> None:
-        if not os.path.isdir(self.path):
-            raise CognitiveError(f"{self.path} is not a directory; name a directory for the bundle.")
-        self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise CognitiveError(f"Another export is writing into {self.path}; wait until it has ended, then run this one again.") from error
-        if not os.path.isdir(self.path) or not os.path.samestat(os.fstat(self._lock), os.stat(self.path)):
-            raise CognitiveError(f"Another export took {self.path} away just now; run this one again.")
-
-    def _release(self) -> None:
-        # A run that failed leaves no directory that it made; one that holds something stays.
-        with contextlib.suppress(OSError):
-            for directory in self._made:
-                os.rmdir(directory)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
 
     def _refuse_foreign(self) -> None:
         """Refuse a directory that holds what no export put there: the next step takes away all that no bundle names."""
@@ -185,10 +141,3 @@ class BundleDirectory:
 
     def _move(self, name: str, directory: str) -> None:
         os.rename(os.path.join(self._workspace, name), os.path.join(self.path, directory, name))
-
-    def _sync(self, directory: str) -> None:
-        handle = os.open(os.path.join(self.path, directory), os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
