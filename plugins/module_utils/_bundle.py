@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _oci
@@ -180,6 +181,15 @@ def read_document(path: str) -> bytes:
     if len(data) > MAX_DOCUMENT:
         raise CognitiveError(f"{path} is larger than 64 MiB, and no document of a bundle is; get the bundle again from where it was made.")
     return data
+
+
+def plain_size(path: str) -> int | None:
+    """Size of C(path), None where no plain file is there."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def blobs_of(image: _oci.Image) -> dict[str, int]:

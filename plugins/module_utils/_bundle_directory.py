@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle
@@ -60,11 +59,7 @@ class BundleDirectory(LockedDirectory):
 
     def size_of(self, digest: str) -> int | None:
         """Size of a blob that is there as a plain file."""
-        try:
-            found = os.lstat(os.path.join(self.path, _bundle.BLOBS, digest.partition(":")[2]))
-        except FileNotFoundError:
-            return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return _bundle.plain_size(os.path.join(self.path, _bundle.BLOBS, digest.partition(":")[2]))
 
     def _leftovers(self, blobs: t.Mapping[str, int]) -> list[str]:
         directory = os.path.join(self.path, _bundle.BLOBS)

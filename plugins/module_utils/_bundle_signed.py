@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 
@@ -34,15 +35,16 @@ class SignedBundle:
                 what = "has no list of its files" if name == _bundle.LIST else "is not signed"
                 raise CognitiveError(f"{where} {what}: {name} is missing; {_AGAIN}.")
         self.where = where
-        self.signer = verifier.verify(files[_bundle.LIST], files[_bundle.SIGNATURE], f"{where}/{_bundle.LIST}")
+        signatures = [files[name] for name in sorted(files, key=len) if _bundle.is_signature(name)]
+        self.signers = verifier.verify_all(files[_bundle.LIST], signatures, f"{where}/{_bundle.LIST}")
         self.listed = _bundle.read_list(files[_bundle.LIST], f"{where}/{_bundle.LIST}")
         for name in (_bundle.CATALOGUE, _bundle.INDEX):
             if name not in files:
                 raise CognitiveError(f"{where}/{name} is missing; {_AGAIN}.")
-        for name in sorted({*files} - {_bundle.LIST, _bundle.SIGNATURE}):
-            if _bundle.checksum(files[name]) != self.listed.get(name):
+        for name in sorted(files):
+            if name != _bundle.LIST and not _bundle.is_signature(name) and _bundle.checksum(files[name]) != self.listed.get(name):
                 raise CognitiveError(f"{where}/{name} was altered: its checksum is not the one in the signed list; {_AGAIN}.")
-        self.files = {name: files[name] for name in PROOF}
+        self.files = {name: content for name, content in files.items() if is_proof(name)}
         self.catalogue = _bundle.read_catalogue(files[_bundle.CATALOGUE], f"{where}/{_bundle.CATALOGUE}")
         self.id = check_id(self.catalogue.get("id"), f"{where}/{_bundle.CATALOGUE}")
         self._check_agreement(files[_bundle.INDEX])
@@ -66,6 +68,20 @@ class SignedBundle:
                     raise CognitiveError(f"{self.where}/{_bundle.LIST}: {name} is not named by its own checksum; {_AGAIN}.")
                 found.append("sha256:" + checksum)
         return found
+
+
+def is_proof(name: str) -> bool:
+    """Whether a file of this name is one of the documents that prove the blobs of a bundle."""
+    return name in PROOF or _bundle.is_signature(name)
+
+
+def read_files(path: str) -> dict[str, bytes]:
+    """The documents of the bundle in the directory C(path), as far as they are there."""
+    names = sorted(name for name in os.listdir(path) if is_proof(name) or name == _bundle.LAYOUT)
+    try:
+        return {name: _bundle.read_document(os.path.join(path, name)) for name in names}
+    except OSError as error:
+        raise CognitiveError(f"{error.filename} cannot be read ({error.strerror}); {_AGAIN}, or see that this user may read it.") from error
 
 
 def check_id(value: object, where: str) -> str:

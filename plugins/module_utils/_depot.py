@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import typing as t
 from dataclasses import dataclass, field
 
@@ -25,7 +24,6 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_signed im
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._locked_directory import LockedDirectory
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import write_beside
-from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
 
 BUNDLES = "bundles"
 INCOMING = "incoming"
@@ -131,15 +129,11 @@ class Depot(LockedDirectory):
 
     def blob_path(self, digest: str) -> str:
         """Where the blob C(digest) lies."""
-        return os.path.join(self.path, _bundle.BLOBS, digest.partition(":")[2])
+        return os.path.join(self.path, _bundle.BLOBS, digest.rpartition(":")[2])
 
     def size_of(self, digest: str) -> int | None:
         """Size of a blob that is there as a plain file."""
-        try:
-            found = os.lstat(self.blob_path(digest))
-        except FileNotFoundError:
-            return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
+        return _bundle.plain_size(self.blob_path(digest))
 
     def bundles(self) -> list[KeptBundle]:
         """Every bundle that was merged, the newest first."""
@@ -186,15 +180,6 @@ class Depot(LockedDirectory):
         if content.item is None and not content.lacking:
             content.lacking = content.blobs
 
-    def sources(self, contents: t.Sequence[Content]) -> dict[str, list[KeptBundle]]:
-        """For each blob that C(contents) lack, the bundles that have it."""
-        lacking = {digest for content in contents for digest in content.lacking}
-        found: dict[str, list[KeptBundle]] = {digest: [] for digest in lacking}
-        for bundle in self.bundles() if lacking else []:
-            for digest in lacking & bundle.listed():
-                found[digest].append(bundle)
-        return found
-
     def documents(self, contents: t.Sequence[Content], pruned: t.Mapping[str, t.Sequence[str]]) -> dict[str, bytes]:
         """The documents of the depot that holds C(contents)."""
         bundles = self.bundles()
@@ -206,8 +191,11 @@ class Depot(LockedDirectory):
         catalogue["id"] = _oci.digest_of(_oci.encode(catalogue)).partition(":")[2][:16]
         catalogue["created"] = max((str(bundle.catalogue.get("created", "")) for bundle in bundles), default="")
         catalogue["tool"] = _bundle.TOOL
+        # By these a receipt says how far the site is.
+        catalogue.update({key: bundle.catalogue[key] for bundle in bundles[:1] for key in ("series", "serial") if key in bundle.catalogue})
         # Other tools know no image that is only partly there.
-        entries = [_index_entry(content) for content in contents if not content.lacking]
+        manifests = {bundle.id: bundle.manifests() for bundle in bundles}
+        entries = [_index_entry(content, manifests[content.bundle.id]) for content in contents if not content.lacking]
         return {
             _bundle.LAYOUT: _oci.LAYOUT,
             _bundle.INDEX: _oci.encode({"schemaVersion": 2, "mediaType": _oci.INDEX, "manifests": entries}),
@@ -227,9 +215,14 @@ class Depot(LockedDirectory):
         """Bring the documents up to date."""
         documents = self.documents(self.contents(pruned), pruned)
         for name in self.outdated(documents):
-            write_beside(os.path.join(self.work, name), documents[name])
-            os.replace(os.path.join(self.work, name), os.path.join(self.path, name))
+            self.put(name, documents[name])
         self._sync("")
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write the file C(name) of the depot whole or not at all."""
+        beside = os.path.join(self.work, os.path.basename(name))
+        write_beside(beside, content)
+        os.replace(beside, os.path.join(self.path, name))
 
     def has(self, bundle: SignedBundle) -> bool:
         """Whether the depot has the documents of C(bundle), or of one with the same content that is as new."""
@@ -257,6 +250,15 @@ class Depot(LockedDirectory):
     def move_in(self, beside: str, digest: str) -> None:
         """Give a blob that was proved and written C(beside) its place."""
         os.rename(beside, self.blob_path(digest))
+
+    def tidy(self) -> None:
+        """Take away parts of blobs that are whole by now, and parts that do not count."""
+        directory = os.path.join(self.path, INCOMING)
+        names = set(os.listdir(directory))
+        for name in names:
+            checksum = name.partition(".")[0]
+            if os.path.lexists(self.blob_path(checksum)) or not {checksum, checksum + ".json"} <= names:
+                os.unlink(os.path.join(directory, name))
 
     def sync_blobs(self) -> None:
         """Have it on the disk that blobs were moved in."""
@@ -287,54 +289,9 @@ def outline(contents: t.Iterable[Content]) -> dict[str, str]:
     return {f"{content.kind} {content.name}": content.bundle.id for content in contents}
 
 
-def _index_entry(content: Content) -> dict[str, t.Any]:
-    """What the bundle that C(content) came with says of it in its C(index.json)."""
-    same = [entry for entry in content.bundle.manifests() if entry.get("digest") == content.entry["manifest"]]
+def _index_entry(content: Content, manifests: t.Sequence[dict[str, t.Any]]) -> dict[str, t.Any]:
+    """What the C(index.json) that C(content) came with says of it."""
+    same = [entry for entry in manifests if entry.get("digest") == content.entry["manifest"]]
     named = [entry for entry in same if (entry.get("annotations") or {}).get(_oci.REF_NAME) == content.reference]
     return (named or same)[0]
 
-
-def describe(depot: Depot, contents: t.Sequence[Content]) -> list[dict[str, t.Any]]:
-    """For the result of a module: each of C(contents), and which blobs of it lack where the depot knows of them."""
-    sources = depot.sources(contents)
-    return [
-        {
-            "kind": content.kind,
-            "name": content.name,
-            "family": content.entry["family"],
-            "tag": content.entry["tag"],
-            "bundle": content.bundle.id,
-            "complete": not content.lacking,
-            "lacking": [
-                {"digest": digest, "size": size, "bundle": sources[digest][0].id if sources[digest] else ""} for digest, size in sorted(content.lacking.items())
-            ],
-        }
-        for content in contents
-    ]
-
-
-def table(described: t.Sequence[t.Mapping[str, t.Any]]) -> list[dict[str, str]]:
-    """What C(describe) returned, for people."""
-    return [
-        {
-            "kind": content["kind"],
-            "name": content["name"],
-            "bundle": content["bundle"],
-            "complete": "yes" if content["complete"] else "no",
-            "lacking": lacking_words(content["lacking"]),
-        }
-        for content in described
-    ]
-
-
-def lacking_words(lacking: t.Sequence[t.Mapping[str, t.Any]]) -> str:
-    """How much lacks, and what has it."""
-    if not lacking:
-        return ""
-    count = len(lacking)
-    where = sorted({_origin(blob) for blob in lacking})
-    return f"{count} {'blob' if count == 1 else 'blobs'} ({format_size(sum(blob['size'] for blob in lacking))}), in {', '.join(where)}"
-
-
-def _origin(blob: t.Mapping[str, t.Any]) -> str:
-    return f"bundle {blob['bundle']}" if blob["bundle"] else "the bundle that this difference was made against"

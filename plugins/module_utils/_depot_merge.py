@@ -19,12 +19,14 @@ import stat
 import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle
-from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_signed import PROOF, SignedBundle, age
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_signed import PROOF, SignedBundle, age, read_files
 from ansible_collections.airgap.cognitive.plugins.module_utils._depot import Depot, KeptBundle, choose, outline
+from ansible_collections.airgap.cognitive.plugins.module_utils._depot_volume import VolumeSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
-from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Verifier
+from ansible_collections.airgap.cognitive.plugins.module_utils._signature import RememberingVerifier, Verifier
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import check_room, file_digest
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
+from ansible_collections.airgap.cognitive.plugins.module_utils._volume_reader import VolumeReader, find_volumes
 
 BLOCK = 1 << 20
 THREADS = 4
@@ -50,10 +52,11 @@ class Merge:
     def __init__(self, depot: Depot, source: str, verifier: Verifier, link: bool) -> None:
         self._depot = depot
         self._source = source
-        self._verifier = verifier
+        self._verifier = RememberingVerifier(verifier)
         self._link = link
         self.faults: list[str] = []
-        self.signers: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.signers: dict[str, list[str]] = {}
         self._incoming: dict[str, KeptBundle] = {}
         self.needed_bytes = 0
         self._pruned: dict[str, list[str]] = {}
@@ -65,7 +68,7 @@ class Merge:
         self._pruned = dict(self._depot.pruned)
         for source in self._sources(self.faults):
             bundle = source.bundle
-            self.signers[bundle.id] = bundle.signer
+            self.signers[bundle.id] = bundle.signers
             self._incoming[bundle.id] = KeptBundle(bundle.id, bundle.where, bundle.catalogue)
             if not self._depot.has(bundle):
                 new.append(f"bundle {bundle.id} is not in the depot")
@@ -104,6 +107,7 @@ class Merge:
                     taken += source.take(self.faults)
                 except CognitiveError as error:
                     self.faults.append(str(error))
+            self._depot.tidy()
             self._depot.write_documents(self._pruned)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -113,12 +117,27 @@ class Merge:
 
     def _sources(self, faults: list[str]) -> t.Iterator[Source]:
         """What is there to merge, one after the other; what is bad is named in C(faults) instead."""
-        if not os.path.isdir(self._source):
-            raise CognitiveError(f"{self._source} is not there; name the directory of a bundle.")
-        try:
-            yield DirectorySource(self._source, self._depot, self._verifier, self._link, faults)
-        except CognitiveError as error:
-            faults.append(str(error))
+        if os.path.isdir(self._source) and any(os.path.lexists(os.path.join(self._source, name)) for name in (*PROOF, _bundle.LAYOUT)):
+            try:
+                yield DirectorySource(self._source, self._depot, self._verifier, self._link, faults)
+            except CognitiveError as error:
+                faults.append(str(error))
+            return
+        volumes = find_volumes(self._source)
+        if not volumes:
+            what = "holds neither a bundle nor volumes" if os.path.isdir(self._source) else "is not there"
+            raise CognitiveError(f"{self._source} {what}; name the directory of a bundle, a volume, or a directory of volumes.")
+        self.notes.clear()
+        seen: set[str] = set()
+        for path in volumes:
+            try:
+                with VolumeReader(path, self._verifier) as reader:
+                    again = f"{path} is {reader.volume.title} once more, nothing of it was needed." if reader.volume.name in seen else ""
+                    self.notes += [note for note in (reader.note, again) if note]
+                    seen.add(reader.volume.name)
+                    yield VolumeSource(reader, self._depot)
+            except CognitiveError as error:
+                faults.append(str(error))
 
 
 class DirectorySource:
@@ -128,14 +147,13 @@ class DirectorySource:
         self._path = path
         self._depot = depot
         self._link = link
-        documents = [name for name in (*PROOF, _bundle.LAYOUT) if os.path.isfile(os.path.join(path, name))]
-        self.bundle = SignedBundle({name: _read(path, name) for name in documents}, path, verifier)
+        self.bundle = SignedBundle(read_files(path), path, verifier)
         self._blobs = self.bundle.blobs
         self._check_files(faults)
 
     def _check_files(self, faults: list[str]) -> None:
         """Name what does not belong here, and what is listed beside the blobs and is not as it should be."""
-        names = {*self.bundle.listed, _bundle.LIST, _bundle.SIGNATURE}
+        names = {*self.bundle.listed, *self.bundle.files}
         for parent, directories, leaves in os.walk(self._path, onerror=_refuse):
             for name in [*leaves, *(name for name in directories if os.path.islink(os.path.join(parent, name)))]:
                 full = os.path.join(parent, name)
@@ -157,17 +175,9 @@ class DirectorySource:
     def _file(self, digest: str) -> str:
         return os.path.join(self._path, _bundle.BLOBS, digest.partition(":")[2])
 
-    def _size(self, digest: str) -> int | None:
-        """Size of a blob, None where it is not there as a plain file."""
-        try:
-            found = os.lstat(self._file(digest))
-        except FileNotFoundError:
-            return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
-
     def needed(self) -> dict[str, int]:
         """Size of every blob that is here and that the depot lacks."""
-        sizes = {digest: self._size(digest) for digest in self._blobs}
+        sizes = {digest: _bundle.plain_size(self._file(digest)) for digest in self._blobs}
         return {digest: size for digest, size in sizes.items() if size is not None and self._depot.size_of(digest) != size}
 
     def take(self, faults: list[str]) -> int:
@@ -237,13 +247,6 @@ def _link(source: str, target: str) -> bool:
     except OSError:
         return False
     return True
-
-
-def _read(path: str, name: str) -> bytes:
-    try:
-        return _bundle.read_document(os.path.join(path, name))
-    except OSError as error:
-        raise CognitiveError(f"{os.path.join(path, name)} cannot be read ({error.strerror}); {_AGAIN}, or see that this user may read it.") from error
 
 
 def _refuse(error: OSError) -> None:

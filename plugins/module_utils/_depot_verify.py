@@ -15,22 +15,24 @@ import stat
 import typing as t
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle
-from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_signed import PROOF, SignedBundle
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_signed import SignedBundle, is_proof, read_files
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_verify import THREADS, Verdict
-from ansible_collections.airgap.cognitive.plugins.module_utils._depot import BUNDLES, DOCUMENTS, INCOMING, Depot
+from ansible_collections.airgap.cognitive.plugins.module_utils._depot import BUNDLES, DOCUMENTS, INCOMING, Depot, KeptBundle
+from ansible_collections.airgap.cognitive.plugins.module_utils._depot_view import VOLUME_FILE
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import Verifier
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import file_digest
+from ansible_collections.airgap.cognitive.plugins.module_utils._volume import read_volume
 
 _PART = re.compile(r"([0-9a-f]{64})(?:\.json)?")
 _MERGE = "take it away, and merge the bundle that has it again"
 
 
 def verify_depot(depot: Depot, verifier: Verifier) -> Verdict:
-    """Judge the depot; in the verdict, C(signer) names everybody who signed one of its bundles."""
+    """Judge the depot; in the verdict, C(signers) names everybody who signed one of its bundles."""
     if not os.path.isdir(depot.path):
         raise CognitiveError(f"Depot {depot.path} is not there; merge a bundle into it first.")
-    verdict = Verdict("")
+    verdict = Verdict([])
     proved: set[str] = set()
     signers: set[str] = set()
     for bundle in depot.bundles():
@@ -38,11 +40,12 @@ def verify_depot(depot: Depot, verifier: Verifier) -> Verdict:
             signed = read_signed(bundle.path, verifier)
             if signed.id != bundle.id:
                 raise CognitiveError(f"{bundle.path} holds the documents of bundle {signed.id}; take it away, and merge both bundles again.")
-            signers.add(signed.signer)
+            signers.update(signed.signers)
+            _check_volumes(bundle, verifier)
             proved.update(signed.blobs)
         except CognitiveError as error:
             verdict.faults.append(str(error))
-    verdict.signer = ", ".join(sorted(signers))
+    verdict.signers = sorted(signers)
     _judge_files(depot, proved, verdict)
     try:
         for name in depot.outdated(depot.documents(depot.contents(), depot.pruned)):
@@ -54,8 +57,20 @@ def verify_depot(depot: Depot, verifier: Verifier) -> Verdict:
 
 def read_signed(path: str, verifier: Verifier) -> SignedBundle:
     """The documents that a depot keeps of a bundle, proved again."""
-    names = [name for name in PROOF if os.path.isfile(os.path.join(path, name))]
-    return SignedBundle({name: _bundle.read_document(os.path.join(path, name)) for name in names}, path, verifier)
+    return SignedBundle(read_files(path), path, verifier)
+
+
+def _check_volumes(bundle: KeptBundle, verifier: Verifier) -> None:
+    """What is remembered of the volumes that a bundle came in."""
+    for name in sorted(os.listdir(bundle.path)):
+        if VOLUME_FILE.fullmatch(name):
+            path = os.path.join(bundle.path, name)
+            if not os.path.isfile(path + ".sig"):
+                raise CognitiveError(f"{path} is not signed: {name}.sig is missing; take it away.")
+            document = _bundle.read_document(path)
+            verifier.verify(document, _bundle.read_document(path + ".sig"), path)
+            if read_volume(document, path).bundle != bundle.id:
+                raise CognitiveError(f"{path} is of another bundle; take it away.")
 
 
 def _judge_files(depot: Depot, proved: t.Collection[str], verdict: Verdict) -> None:
@@ -90,7 +105,7 @@ def _belongs(relative: str, proved: t.Collection[str]) -> bool:
         part = _PART.fullmatch(name)
         return part is not None and "sha256:" + part.group(1) in proved
     if os.path.dirname(directory) == BUNDLES:
-        return name in PROOF
+        return is_proof(name) or VOLUME_FILE.fullmatch(name.replace(".json.sig", ".json")) is not None
     return not directory and name in DOCUMENTS
 
 

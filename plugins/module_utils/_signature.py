@@ -12,6 +12,7 @@ program, so that nothing has to be carried for it, and anyone can check a bundle
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -137,6 +138,29 @@ class SshVerifier:
         if not plain:
             raise CognitiveError(f"{self.allowed_signers} names key {fingerprint} by a pattern only ({names[0]}); say which signer is meant with the option signer.")
         return plain[0]
+
+
+class RememberingVerifier:
+    """Asks C(verifier) once for the same document with the same signature: the volumes of a bundle all carry its list."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+        self._known: dict[tuple[str, bytes], str] = {}
+        self._all: dict[tuple[str, bytes], list[str]] = {}
+
+    def verify(self, document: bytes, signature: bytes, where: str) -> str:
+        """Who signed C(document) (read from C(where)); raises where it is not somebody that may."""
+        key = (hashlib.sha256(document).hexdigest(), signature)
+        if key not in self._known:
+            self._known[key] = self._verifier.verify(document, signature, where)
+        return self._known[key]
+
+    def verify_all(self, document: bytes, signatures: t.Sequence[bytes], where: str) -> list[str]:
+        """Everybody who signed it; raises where one signature is not in order, or somebody's is lacking."""
+        key = (hashlib.sha256(document).hexdigest(), b"\n\n".join(signatures))
+        if key not in self._all:
+            self._all[key] = self._verifier.verify_all(document, signatures, where)
+        return self._all[key]
 
 
 def _signed_with(document: bytes, signature: bytes, namespace: str) -> str | None:

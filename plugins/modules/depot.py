@@ -13,12 +13,13 @@ author:
   - The airgap.cognitive authors (@airgap)
 description:
   - A depot is one directory on the site's control node, with the layout of a bundle. Whatever takes a bundle takes a depot.
-  - Bundles are merged into it in any order, as often as one likes. Of two bundles' images or trees of one name the one of the newer bundle counts,
-    the one with the higher serial number, or else the one that was made later.
-  - The signature of a bundle's list is checked before anything else is looked at. Then each file is hashed while it is copied, and enters only when it is what the list says.
-    A bad file is named, nothing of it enters, and the merge fails after it took in all else.
+  - Bundles are merged into it in any order, as often as one likes. Of two bundles' images or trees of one name the one of the newer bundle counts.
+    That is the one with the higher serial number, or else the one that was made later.
+  - The signature of a bundle's list is checked before anything else is looked at.
+    Then each file is hashed while it is copied, and enters only when it is what the list says. A bad file is named, nothing of it enters, and the merge fails after it took in all else.
   - What the depot holds is not read again from a bundle that comes once more; use O(state=verified) to read everything.
   - A merge that is killed is gone on with by the next.
+  - After a merge, and with O(state=listed) where O(series_record) is given, the newest bundle of each series is held to its serial number and its validity.
   - Only one process at a time merges into a depot or prunes it.
 extends_documentation_fragment:
   - airgap.cognitive.attributes
@@ -48,7 +49,9 @@ options:
     choices: [listed, merged, pruned, verified]
     default: listed
   source:
-    description: What to merge, the directory of a bundle.
+    description:
+      - What to merge, the directory of a bundle, a volume, or a directory that holds any number of volumes (files whose names end in C(.tar)).
+      - A volume enters as a whole or not at all. Volumes may come in any order, on any day, and more than once.
     type: path
   allowed_signers:
     description:
@@ -60,6 +63,27 @@ options:
       - The name in O(allowed_signers) that must have signed.
       - Without it, any key that the file names will do.
     type: str
+  signers_needed:
+    description: How many different names of O(allowed_signers) must have signed.
+    type: int
+    default: 1
+  series_record:
+    description:
+      - File on this machine that keeps the highest serial number of each series of bundles that was used here.
+      - Where the newest bundle of a series in the depot has a lower one, this fails. Bundles of any age can be merged beside a newer one.
+    type: path
+  allow_older:
+    description: Whether the depot may be used although it lacks a newer bundle that was used here.
+    type: bool
+    default: false
+  allow_expired:
+    description: Whether the depot may be used where its newest bundle is beyond the day until which it was made to be valid.
+    type: bool
+    default: false
+  clock_tolerance:
+    description: By how many hours the clock of this machine may be off.
+    type: int
+    default: 24
   link:
     description:
       - Whether files get a second name in the depot where it is on the same file system as O(source), instead of being copied. They are hashed all the same.
@@ -79,7 +103,7 @@ requirements:
   - the program C(ssh-keygen)
 seealso:
   - module: airgap.cognitive.bundle_export
-  - module: airgap.cognitive.bundle_verify
+  - module: airgap.cognitive.bundle_volumes
   - module: airgap.cognitive.image_push
 """
 
@@ -116,6 +140,9 @@ contents:
     name:
       description: Name of an image with its tag; family and tag of a license or models.
       type: str
+    content:
+      description: Kind and name in one.
+      type: str
     family:
       description: Family of containers that it is for.
       type: str
@@ -128,23 +155,30 @@ contents:
     complete:
       description: Whether every blob of it is there.
       type: bool
+    awaited:
+      description:
+        - Whether it lacks a blob that a merged bundle should have brought, such as one in a volume that did not come yet.
+        - What only lacks blobs that were left out of a difference is not awaited, because hosts may have them.
+      type: bool
     lacking:
       description:
-        - The blobs of it that are not there, each with C(digest), C(size) and the C(bundle) that has it.
+        - The blobs of it that are not there, each with C(digest), C(size), the C(bundle) that has it, and the numbers of its C(volumes) that have it and did not come.
         - The bundle is empty where no bundle that was merged has it, because the blob was left out of a difference.
       type: list
       elements: dict
 rows:
-  description: The same for a table, with C(kind), C(name), C(bundle), C(complete) (V(yes) or V(no)) and C(lacking).
+  description: The same for a table, with C(kind), C(name), C(content) (kind and name), C(bundle), C(complete) (V(yes) or V(no)), C(awaited) and C(lacking).
   returned: success, and where a merge names faults
   type: list
   elements: dict
   sample:
     - kind: image
       name: azure-cognitive-services/textanalytics/sentiment:3.0-en
+      content: image azure-cognitive-services/textanalytics/sentiment:3.0-en
       bundle: 4c0ffee0d15ea5e5
       complete: "no"
-      lacking: 2 blobs (1.2 GiB), in bundle 4c0ffee0d15ea5e5
+      awaited: true
+      lacking: 2 blobs (1.2 GiB), in volume 2 of bundle 4c0ffee0d15ea5e5
 bundles:
   description: The merged bundles, the newest first.
   returned: success, and where a merge names faults
@@ -163,10 +197,16 @@ taken_bytes:
   type: int
   sample: 104857600
 signers:
-  description: Who signed each bundle that was in O(source).
+  description: By the id of each bundle that was in O(source), everybody who signed it.
   returned: with O(state=merged)
   type: dict
-  sample: {4c0ffee0d15ea5e5: staging@example.com}
+  sample: {4c0ffee0d15ea5e5: [staging@example.com]}
+notes:
+  description: What is odd about O(source) and does no harm, such as a volume that is there twice.
+  returned: with O(state=merged)
+  type: list
+  elements: str
+  sample: []
 removed:
   description: What was taken out, or would be, as C(contents), C(bundles), C(blobs) and their C(bytes).
   returned: with O(state=pruned)
@@ -180,17 +220,20 @@ faults:
   sample: []
 """
 
+import datetime
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.airgap.cognitive.plugins.module_utils._depot import Depot, describe, outline, table
+from ansible_collections.airgap.cognitive.plugins.module_utils._depot import Depot, outline
 from ansible_collections.airgap.cognitive.plugins.module_utils._depot_merge import Merge
 from ansible_collections.airgap.cognitive.plugins.module_utils._depot_prune import Prune, removed
 from ansible_collections.airgap.cognitive.plugins.module_utils._depot_verify import verify_depot
+from ansible_collections.airgap.cognitive.plugins.module_utils._depot_view import describe, table
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshVerifier
+from ansible_collections.airgap.cognitive.plugins.module_utils._terms import Policy
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import format_size
 
 
@@ -205,13 +248,16 @@ def listed(module: AnsibleModule) -> dict[str, t.Any]:
     if not depot.exists:
         raise CognitiveError(f"Depot {depot.path} is not there; merge a bundle into it first.")
     depot.check()
-    return {"changed": False, "msg": f"Depot {depot.path} holds {len(depot.bundles())} bundles.", **_view(depot)}
+    if module.params["series_record"]:
+        _hold_to_terms(module, depot)
+    count = len(depot.bundles())
+    return {"changed": False, "msg": f"Depot {depot.path} holds {count} {'bundle' if count == 1 else 'bundles'}.", **_view(depot)}
 
 
 def merged(module: AnsibleModule) -> dict[str, t.Any]:
     """Take the source in."""
     options = module.params
-    verifier = SshVerifier(options["allowed_signers"], options["signer"])
+    verifier = SshVerifier(options["allowed_signers"], options["signer"], signers_needed=options["signers_needed"])
     with Depot(options["path"], write=not module.check_mode) as depot:
         job = Merge(depot, options["source"], verifier, options["link"])
         reasons = job.reasons()
@@ -222,10 +268,13 @@ def merged(module: AnsibleModule) -> dict[str, t.Any]:
             "reasons": reasons,
             "taken_bytes": taken,
             "signers": job.signers,
+            "notes": job.notes,
             "diff": difference,
             **_view(depot),
         }
         _raise_faults(job.faults, result)
+        reasons += _hold_to_terms(module, depot)
+        result["changed"] = bool(reasons)
     if not reasons:
         message = f"The depot {depot.path} has all that {options['source']} holds, nothing was written."
     elif module.check_mode:
@@ -257,16 +306,32 @@ def pruned(module: AnsibleModule) -> dict[str, t.Any]:
 def verified(module: AnsibleModule) -> dict[str, t.Any]:
     """Judge everything."""
     options = module.params
-    verifier = SshVerifier(options["allowed_signers"], options["signer"])
+    verifier = SshVerifier(options["allowed_signers"], options["signer"], signers_needed=options["signers_needed"])
     with Depot(options["path"]) as depot:
         verdict = verify_depot(depot, verifier)
         _raise_faults(verdict.faults, {})
         return {
             "changed": False,
-            "msg": f"Depot {depot.path} is as its bundles say: {verdict.files} blobs, {format_size(verdict.size)}, signed by {verdict.signer}.",
+            "msg": f"Depot {depot.path} is as its bundles say: {verdict.files} blobs, {format_size(verdict.size)}, signed by {', '.join(verdict.signers)}.",
             "faults": [],
             **_view(depot),
         }
+
+
+def _hold_to_terms(module: AnsibleModule, depot: Depot) -> list[str]:
+    """Refuse a depot whose newest bundles are older than what was used here, or expired; why the record of them is written."""
+    options = module.params
+    policy = Policy(options["series_record"], options["allow_older"], options["allow_expired"], datetime.timedelta(hours=options["clock_tolerance"]))
+    reasons = []
+    newest = {str(bundle.catalogue.get("series", "")): bundle for bundle in reversed(depot.bundles())}
+    for series, bundle in sorted(newest.items()):
+        for warning in policy.judge(bundle.catalogue, bundle.id):
+            module.warn(warning)
+        if policy.reason_to_remember(bundle.catalogue):
+            reasons.append(f"bundle {bundle.id} is the newest yet of series {series}")
+            if not module.check_mode:
+                policy.remember(bundle.catalogue)
+    return reasons
 
 
 def _raise_faults(faults: list[str], result: dict[str, t.Any]) -> None:
@@ -290,6 +355,11 @@ def main() -> None:
             "source": {"type": "path"},
             "allowed_signers": {"type": "path"},
             "signer": {"type": "str"},
+            "signers_needed": {"type": "int", "default": 1},
+            "series_record": {"type": "path"},
+            "allow_older": {"type": "bool", "default": False},
+            "allow_expired": {"type": "bool", "default": False},
+            "clock_tolerance": {"type": "int", "default": 24},
             "link": {"type": "bool", "default": False},
             "keep_images": {"type": "list", "elements": "str", "default": []},
             "keep_bundles": {"type": "int", "default": 2},

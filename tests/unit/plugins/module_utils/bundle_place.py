@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import typing as t
 from pathlib import Path
@@ -125,3 +126,31 @@ class Place:
         """Sign this list, whatever it says."""
         (self.path / "SHA256SUMS").write_bytes(data)
         (self.path / "SHA256SUMS.sig").write_bytes(SshSigner(str(self.key)).sign(data))
+
+
+def killed(call: t.Callable[[], t.Any], point: int) -> bool:
+    """Do it in a process of its own that is killed before its change number C(point) of the file system; whether it was."""
+    left = point
+
+    def counted(original):
+        def wrapped(*arguments, **options):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments, **options)
+
+        return wrapped
+
+    child = os.fork()
+    if child == 0:
+        for name in ("rename", "replace", "mkdir", "unlink", "fsync"):
+            setattr(os, name, counted(getattr(os, name)))
+        try:
+            call()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _pid, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL)
+    return status != 0

@@ -12,7 +12,6 @@ import io
 import json
 import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
@@ -21,7 +20,7 @@ import pytest
 from ansible_collections.airgap.cognitive.plugins.module_utils import _bundle_blobs, _oci
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
-from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_place import BASE, KEYPHRASE, SENTIMENT, K, Place, S, make_key
+from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_place import BASE, KEYPHRASE, SENTIMENT, K, Place, S, killed, make_key
 from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.bundle_samples import SHAPES, SampleImage, layer_of, sha256
 
 
@@ -350,7 +349,7 @@ def test_a_bundle_that_is_a_file_system_of_its_own(place, monkeypatch):
     place.export()
     assert place.verify().faults == []
     place.engine.images[K] = SampleImage([BASE, layer_of("v2")])
-    assert killed(place, 3) and (place.path / ".export").is_dir()
+    assert killed(place.export, 3) and (place.path / ".export").is_dir()
     place.export()
     assert not (place.path / ".export").exists() and place.verify().faults == []
     place.engine.images[K] = SampleImage([BASE, layer_of("v3")])
@@ -386,34 +385,6 @@ def test_an_image_that_changes_meanwhile_is_refused(place, swapped):
         place.export()
 
 
-def killed(place: Place, point: int) -> bool:
-    """Export in a process of its own that is killed before its change number C(point) of the file system; whether it was."""
-    left = point
-
-    def counted(call):
-        def wrapped(*arguments, **options):
-            nonlocal left
-            left -= 1
-            if left < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return call(*arguments, **options)
-
-        return wrapped
-
-    child = os.fork()
-    if child == 0:
-        for name in ("rename", "mkdir", "unlink", "fsync"):
-            setattr(os, name, counted(getattr(os, name)))
-        try:
-            place.export()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    _pid, status = os.waitpid(child, 0)
-    assert status in (0, signal.SIGKILL)
-    return status != 0
-
-
 @pytest.mark.parametrize("first", [True, False])
 def test_killed_anywhere_the_next_run_mends_it(place, tmp_path, first):
     """Killed before each change of the file system, in a first export and in an update."""
@@ -423,7 +394,7 @@ def test_killed_anywhere_the_next_run_mends_it(place, tmp_path, first):
     media = tmp_path / "media"
     shutil.copytree(media, tmp_path / "before")
     point = 0
-    while killed(place, point):
+    while killed(place.export, point):
         reasons, _written = place.export()
         assert reasons, point
         assert place.verify().faults == [], point
@@ -439,7 +410,7 @@ def test_killed_while_it_writes_blobs_the_earlier_bundle_is_as_it_was(place):
     place.export()
     place.engine.images[K] = SampleImage([BASE, layer_of("v2")])
     for point in range(4):
-        assert killed(place, point)
+        assert killed(place.export, point)
         assert place.verify().faults == []
 
 
