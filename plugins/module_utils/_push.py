@@ -168,10 +168,13 @@ def _load(engine: Engine, spool: Spool, plan: ImagePlan) -> dict[str, int] | Non
         try:
             _load_checked(engine, spool, image, layers)
             return None
-        except LoadRefused as error:
+        except CognitiveError as error:
+            # Whether the engine did not take it, or zstd could not unpack it for the engine.
             altered = spool.verify(sizes)
             if altered:
                 return {digest: sizes[digest] for digest in altered}
+            if not isinstance(error, LoadRefused):
+                raise
             if layers == every:
                 raise CognitiveError(f"Image {image['name']}: {error}") from error
     return None

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from push_fakes import FakeEngine, FilledSpool, left_in, make_image, passage_names
+from push_fakes import FakeEngine, FilledSpool, left_in, make_image, needs_zstd, passage_names
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _push
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import LoadRefused
@@ -151,6 +151,19 @@ def test_a_blob_that_went_bad_in_the_spool_is_asked_for_again(filled):
     with open(filled.spool.path(first), "wb") as stream:
         stream.write(b"BASE")
     assert list(load(engine, filled, A)["lacking"]) == [first]
+
+
+@needs_zstd
+def test_a_blob_that_zstd_cannot_unpack_for_an_old_engine_is_asked_for_again(filled):
+    image = make_image("r/n:1", [b"base" * 1000], "zstd")
+    filled.receive(image)
+    (layer,) = image.entry["layers"]
+    with filled.spool.locked():
+        filled.spool.accept({layer["digest"]: layer["size"]})
+    with open(filled.spool.path(layer["digest"]), "r+b") as stream:
+        stream.seek(layer["size"] - 6)
+        stream.write(b"wrong")
+    assert list(load(FakeEngine(major=20), filled, image)["lacking"]) == [layer["digest"]]
 
 
 def test_an_image_of_other_content_than_the_bundle_says_is_refused(filled):
