@@ -10,7 +10,7 @@ export ANSIBLE_VAULT_PASSWORD_FILE := $(CURDIR)/.build/demo/vault-password
 PLAY := $(BIN)/ansible-playbook
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fleet demo test unit integration lint scenario selftest clean
+.PHONY: help setup fleet demo test unit integration lint scenario matrix selftest clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ integration: fleet ## each module on a real engine
 
 scenario: fleet ## one molecule scenario: NAME=default
 	@$(PYTHON) tests/run.py scenario-$(NAME)
+
+matrix: setup ## every situation of a push on engines of each kind
+	@$(PYTHON) tests/run.py matrix
 
 selftest: fleet ## the simulated containers against their contract
 	@$(PYTHON) tests/run.py simulator

@@ -5,7 +5,7 @@
 
 """Runs the tests and checks, all or the parts that are named, and ends with a table and one line that counts them.
 
-    run.py [PART ...]      parts: lint unit artifact simulator fleet integration leaks refusals readme scenario-NAME (without a word: all)
+    run.py [PART ...]      parts: lint unit artifact simulator fleet integration matrix leaks refusals readme scenario-NAME (without a word: all)
 
 Each part prints into .build/test/PART.log; what failed is shown.
 """
@@ -75,6 +75,7 @@ def checks() -> list[Check]:
         if target.name.startswith("setup_"):
             continue
         found.append(Check("integration", target.name, [str(BIN / "ansible-playbook"), "tests/integration/run.yml", "--extra-vars", f"target={target.name}"]))
+    found.append(Check("matrix", "all kinds of engines", [sys.executable, "tests/faults/matrix.py"], counts=True))
     scenarios = {name: [str(BIN / "molecule"), "test", "--scenario-name", name] for name in ("export", "default")}
     found.append(Check("scenario-export", "molecule", scenarios["export"]))
     # It takes every license anew and deploys them.
