@@ -31,7 +31,7 @@ INCOMING = "incoming"
 _BLOCK = 1 << 20
 # A push that loads holds the lock for minutes at most.
 _PATIENCE = 1800.0
-# Parts of blobs that nobody came back for.
+# Blobs and parts of them that nobody came back for.
 _FORGOTTEN = 7 * 86400.0
 
 
@@ -76,6 +76,7 @@ class Spool:
                     os.unlink(path)
             elif time.time() - state.st_mtime > _FORGOTTEN:
                 os.unlink(path)
+        self.drop(digest for digest in self._forgotten() if digest not in blobs)
 
     def lacking(self, blobs: t.Mapping[str, int]) -> dict[str, int]:
         """Those of C(blobs) (size by digest) that are not here whole."""
@@ -140,6 +141,11 @@ class Spool:
                 os.unlink(self.path(digest))
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self._incoming, digest.partition(":")[2]))
+
+    def _forgotten(self) -> list[str]:
+        """Blobs that wait for a push that failed and was not tried again."""
+        kept = ["sha256:" + name for name in _listed(self._blobs)]
+        return [digest for digest in kept if time.time() - os.lstat(self.path(digest)).st_mtime > _FORGOTTEN]
 
     def _size(self, digest: str) -> int | None:
         try:

@@ -49,6 +49,18 @@ def test_a_part_that_nobody_came_back_for_goes(filled):
     assert left_in(filled.spool) == []
 
 
+def test_a_whole_blob_that_nobody_came_back_for_goes(filled):
+    filled.write(DIGEST, CONTENT)
+    accept(filled)
+    filled.spool.accept({})
+    assert left_in(filled.spool) == [DIGEST[7:]]
+    os.utime(filled.spool.path(DIGEST), (time.time() - 8 * 86400,) * 2)
+    accept(filled)
+    assert left_in(filled.spool) == [DIGEST[7:]]
+    filled.spool.accept({})
+    assert left_in(filled.spool) == []
+
+
 def test_content_that_is_not_what_its_name_says_goes(filled):
     filled.write(DIGEST, CONTENT.upper())
     accept(filled)
