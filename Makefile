@@ -10,7 +10,7 @@ export ANSIBLE_VAULT_PASSWORD_FILE := $(CURDIR)/.build/demo/vault-password
 PLAY := $(BIN)/ansible-playbook
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fleet demo test unit integration lint scenario matrix selftest clean
+.PHONY: help setup fleet demo test unit integration lint scenario matrix selftest bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ matrix: setup ## every situation of a push on engines of each kind
 
 selftest: fleet ## the simulated containers against their contract
 	@$(PYTHON) tests/run.py simulator
+
+bench: setup ## what it takes, beside what one would take instead; ROW=push for one row, SCALE=0.2 for less data
+	@$(PYTHON) tests/bench/bench.py $(ROW)
 
 clean: ## remove what these made: containers, networks, .build; with CACHE=1 images and the cache too
 	@$(PYTHON) tests/setup/clean.py $(if $(CACHE),--cache)

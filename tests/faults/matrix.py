@@ -51,12 +51,14 @@ def examine(host: fleet.Host, image: str, public_key: str, words: list[str]) -> 
     """Make the host, run the situations, remove the host."""
     engine = f"{host.release} {host.store}"
     try:
+        # What a killed run left may be in the middle of a situation.
+        fleet.remove(host)
         fleet.bring_up(host, image, public_key)
         version = fleet.docker("exec", host.container, "docker", "version", "--format", "{{.Server.Version}}").stdout
         engine = f"{'.'.join(version.split('.')[:2])} {host.store}"
         fleet.docker("exec", host.container, "mkdir", "-p", COLLECTION)
         fleet.docker("cp", str(fleet.CHECKOUT / "plugins" / "module_utils"), f"{host.container}:{COLLECTION}/module_utils")
-        for name in ("matrix_host.py", "matrix_situations.py"):
+        for name in ("matrix_host.py", "matrix_situations.py", "matrix_troubles.py"):
             fleet.docker("cp", str(HERE / name), f"{host.container}:{PLACE}/{name}")
         return Column(engine, *situations(host, engine, words))
     except (fleet.FleetError, subprocess.TimeoutExpired) as error:

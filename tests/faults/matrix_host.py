@@ -37,6 +37,8 @@ SPOOL = Path("/var/lib/cognitive/.spool")
 SETTINGS = Path("/etc/docker/daemon.json")
 SMALL_ROOT = Path("/mnt/small")
 PATIENCE = 60
+MIB = 1 << 20
+SITUATIONS: dict[str, t.Callable[[], None]] = {}
 DOCKER = "application/vnd.docker."
 # Prints the file /message: open, read, write, exit.
 _CODE = bytes.fromhex(
@@ -44,8 +46,20 @@ _CODE = bytes.fromhex(
 )
 
 
+class NotHere(Exception):
+    """The situation cannot be on this engine."""
+
+
 class Wrong(Exception):
     """What was seen is not what was expected."""
+
+
+def situation(title: str) -> t.Callable[[t.Callable[[], None]], t.Callable[[], None]]:
+    def keep(function: t.Callable[[], None]) -> t.Callable[[], None]:
+        SITUATIONS[title] = function
+        return function
+
+    return keep
 
 
 def expect(truth: object, otherwise: str) -> None:
@@ -173,6 +187,12 @@ def load_plainly(made: Made, archive: bytes | None = None) -> None:
     expect("Loaded image" in answer and "Error" not in answer, f"docker load: {answer}")
 
 
+def two_versions(size: int = 300_000) -> tuple[Made, Made]:
+    """One base, two tops."""
+    base = base_layer("base", size)
+    return make("service:1", [base, message_layer("one")], "one"), make("service:2", [base, message_layer("two")], "two")
+
+
 # ---- pushes ----
 
 
@@ -279,6 +299,15 @@ def sentence(*words: str) -> t.Iterator[None]:
 
 
 # ---- the engine ----
+
+
+def containerd() -> bool:
+    return Engine().store == "containerd"
+
+
+def remove_images(*images: Made) -> None:
+    """Behind our back."""
+    command("docker", "image", "rm", "--force", *(made.name for made in images))
 
 
 def start_engine() -> Engine:

@@ -9,9 +9,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import json
-import multiprocessing
 import subprocess
 import sys
 import tempfile
@@ -19,29 +17,31 @@ import time
 import traceback
 import typing as t
 
+import matrix_troubles  # noqa: F401 # the other half of the situations
 from matrix_host import (
+    SITUATIONS,
     SPOOL,
     Made,
+    NotHere,
     base_layer,
     check_clean,
     check_held,
     check_runs,
     command,
+    containerd,
     digest_of,
     expect,
-    kill_engine,
     load_plainly,
     make,
     message_layer,
     push,
     receive,
+    remove_images,
     reset,
     sentence,
-    settings,
-    small_root,
-    start_engine,
-    store_settings,
+    situation,
     tar_of,
+    two_versions,
 )
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _oci
@@ -50,31 +50,6 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export im
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool
-
-SITUATIONS: dict[str, t.Callable[[], None]] = {}
-MIB = 1 << 20
-
-
-class NotHere(Exception):
-    """The situation cannot be on this engine."""
-
-
-def situation(title: str) -> t.Callable[[t.Callable[[], None]], t.Callable[[], None]]:
-    def keep(function: t.Callable[[], None]) -> t.Callable[[], None]:
-        SITUATIONS[title] = function
-        return function
-
-    return keep
-
-
-def containerd() -> bool:
-    return Engine().store == "containerd"
-
-
-def two_versions(size: int = 300_000) -> tuple[Made, Made]:
-    """One base, two tops."""
-    base = base_layer("base", size)
-    return make("service:1", [base, message_layer("one")], "one"), make("service:2", [base, message_layer("two")], "two")
 
 
 def pushed_whole(made: Made) -> None:
@@ -300,118 +275,6 @@ def odd_layers() -> None:
     pushed_whole(make("service:1", [base_layer("a"), empty, twice, twice, empty, message_layer("odd")], "odd"))
 
 
-@situation("store switched between two pushes, and back")
-def store_switched() -> None:
-    engine = Engine()
-    if engine.major < 23:
-        raise NotHere
-    one, two = two_versions()
-    push(one)
-    with settings(**store_settings(engine.store == "classic")) as other:
-        expect(other.store != engine.store, "the store is the same")
-        answer = push(one, two)
-        expect(answer.loaded == [one.name, two.name] and answer.sent == one.sizes(0, 1) + two.sizes(1), f"{answer}")
-        check_held(one, two)
-        reset_images(one, two)
-    answer = push(one, two)
-    expect(answer.loaded == [two.name], f"{answer}")
-    check_held(one, two)
-
-
-def reset_images(*images: Made) -> None:
-    command("docker", "image", "rm", "--force", *(made.name for made in images))
-
-
-class _Dying(Engine):
-    """An engine that is killed when it got C(share) of an archive."""
-
-    def __init__(self, share: float) -> None:
-        super().__init__()
-        self._share = share
-
-    def load(self, archive: t.Iterator[bytes]) -> list[str]:
-        blocks = list(archive)
-
-        def dying() -> t.Iterator[bytes]:
-            for count, block in enumerate(blocks):
-                if count == int(len(blocks) * self._share):
-                    kill_engine()
-                yield block
-            if self._share >= 1:
-                # It has it all, and is at work.
-                time.sleep(0.05)
-                kill_engine()
-
-        return super().load(dying())
-
-
-def killed_while_loading(share: float) -> None:
-    one, two = two_versions(size=24 * MIB)
-    push(one)
-    command("docker", "image", "tag", one.name, two.name)
-    three = make("service:2", [base_layer("other", 24 * MIB), message_layer("three")], "three")
-    try:
-        with sentence("broke off"):
-            push(three, engine=_Dying(share))
-    finally:
-        start_engine()
-    # The name stays with the image that has it.
-    expect(t.cast(t.Any, Engine().image(two.name)).id == t.cast(t.Any, Engine().image(one.name)).id, "the name went to a broken image")
-    answer = push(three)
-    expect(answer.loaded == [three.name] and answer.sent == 0, f"{answer}")
-    check_held(one, three)
-
-
-@situation("engine killed while it gets the archive")
-def killed_halfway() -> None:
-    killed_while_loading(0.5)
-
-
-@situation("engine killed when it has the archive")
-def killed_at_the_end() -> None:
-    killed_while_loading(1)
-
-
-@situation("engine's root too small: refused before")
-def too_small() -> None:
-    large = make("service:1", [base_layer("large", 50 * MIB), message_layer("large")], "large")
-    with small_root(72 * MIB) as engine:
-        with sentence(engine.content_root, "the push needs", "are free"):
-            push(large)
-        expect(not SPOOL.exists(), "something was sent")
-
-
-@situation("engine's root full while it loads")
-def full() -> None:
-    small = make("service:1", [base_layer("small"), message_layer("small")], "small")
-    large = make("service:2", [base_layer("large", 50 * MIB), message_layer("large")], "large")
-    with small_root(72 * MIB):
-        with sentence("ran out of room"):
-            push(small, large, plan=False)
-        expect(Engine().image(large.name) is None, "the image is there")
-        check_held_beside_leftovers(small)
-
-
-def check_held_beside_leftovers(made: Made) -> None:
-    """What was sent waits for the next push; the engine is as it should be."""
-    sizes = Spool(str(SPOOL))
-    expect(list((SPOOL / "blobs").glob("*")), "what was sent is gone")
-    with sizes.locked():
-        sizes.drop("sha256:" + path.name for path in (SPOOL / "blobs").glob("*"))
-    check_held(made)
-
-
-@situation("two pushes at once")
-def two_at_once() -> None:
-    one, two = two_versions(size=4 * MIB)
-    context = multiprocessing.get_context("fork")
-    with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as pool:
-        answers = [pool.submit(push, *images) for images in ((one, two), (two, one))]
-        loaded = [name for answer in answers for name in answer.result().loaded]
-    expect(sorted(loaded) == [one.name, two.name], f"loaded were {loaded}")
-    check_held(one, two)
-
-
 @situation("plain docker load where nobody heard of us")
 def never_heard() -> None:
     made = make("service:1", [base_layer("a"), message_layer("alone")], "alone")
@@ -425,7 +288,7 @@ def never_heard() -> None:
 def lacks_base() -> None:
     one, two = two_versions()
     push(one)
-    reset_images(one)
+    remove_images(one)
     # The record of a host that lies: it holds an image of these layers, under an ID that is not theirs.
     other = make("other:1", [base_layer("other"), message_layer("other")], "other")
     push(other)

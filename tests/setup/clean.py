@@ -35,14 +35,14 @@ def main() -> int:
     if shutil.which("docker"):
         for host in fleet.HOSTS:
             fleet.remove(host)
-        for container in docker("ps", "--all", "--quiet", "--filter", f"name=^/{fleet.SCOPE}-"):
-            docker("rm", "--force", "--volumes", container)
+        # Those of tests, and whatever else a killed run left.
+        for container in docker("ps", "--all", "--format", "{{.Names}}", "--filter", f"name=^/{fleet.SCOPE}-"):
+            fleet.remove(fleet.Host(container.removeprefix(f"{fleet.SCOPE}-"), "", ""))
         for network in docker("network", "ls", "--quiet", "--filter", f"name=^{fleet.SCOPE}-"):
             docker("network", "rm", network)
-        if "--cache" in sys.argv:
-            for pattern in IMAGES:
-                for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", pattern):
-                    docker("rmi", "--force", image)
+        for pattern in (f"{fleet.SCOPE}-bench/*", *(IMAGES if "--cache" in sys.argv else ())):
+            for image in docker("images", "--format", "{{.Repository}}:{{.Tag}}", pattern):
+                docker("rmi", "--force", image)
     shutil.rmtree(CHECKOUT / ".build", ignore_errors=True)
     for directory in CACHE.glob(f"simulator-tls/{fleet.SCOPE}-*"):
         shutil.rmtree(directory)
