@@ -21,6 +21,7 @@ at the host's network interface; how much more of this machine's disk was in use
 from __future__ import annotations
 
 import collections
+import fcntl
 import shutil
 import subprocess
 import sys
@@ -32,11 +33,10 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / ".build" / "collection
 
 import prepare
 from data import BASE, MB, SHARED_BASE, SMALL, VERSION_1, VERSION_2, ensure_images, name_of, write_bundle
-from place import KEY, PEERS_SSH, ROOM, ROUNDS, SCALE, BenchError, Figures, Place, docker, median, registry, say
+from place import KEY, PEERS_SSH, ROOM, ROUNDS, SCALE, BenchError, Figures, Place, docker, fleet, median, registry, say
 
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle import Bundle
 
-SPOOL = "/var/lib/cognitive/.spool"
 OURS = "airgap.cognitive"
 Contender = t.Callable[[], Figures]
 
@@ -323,13 +323,19 @@ def main(words: list[str]) -> int:
         if not shutil.which("docker-registry"):
             prepare.install_packages(["docker-registry"], "the bench")
         ROOM.mkdir(parents=True, exist_ok=True)
+        # Two at once would take each other's hosts, and time each other.
+        lock = (ROOM / "lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not KEY.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY)], check=True)
         for name, row in rows.items():
             if not words or name in words:
                 say(f"row {name}, {time.monotonic() - began:.0f} s after the start")
                 row()
-    except (BenchError, prepare.SetupError) as error:
+    except BlockingIOError:
+        say("another bench of this checkout is at work; wait until it has ended.")
+        return 1
+    except (BenchError, fleet.FleetError, prepare.SetupError) as error:
         say(str(error))
         return 1
     finally:

@@ -104,6 +104,8 @@ def ensure_images(images: t.Mapping[str, t.Sequence[tuple[str, int]]]) -> None:
             if docker("image", "inspect", "--format", form, name_of(image), check=False) == str(SCALE):
                 continue
             say(f"making {image}")
+            # One of another scale would stay without a name.
+            docker("image", "rm", "--force", name_of(image), check=False)
             for seed, size in layers:
                 if seed not in made:
                     path = f"{directory}/{len(made)}"
