@@ -86,7 +86,8 @@ class Bench:
     def limit(self, what: str, ours: float, most: float, unit: str, peer: str = "") -> None:
         """Ours against a number."""
         digits = 2 if unit == "s" else 1
-        self.reaches.append(Reach(what, f"{ours:.{digits}f} {unit}", peer, f"{ours / most:.2f}" if most and ours > 0 else "", f"<= {most:.{digits}f} {unit}", ours <= most))
+        share = f"{ours / most:.2f}" if most and ours > 0 else ""
+        self.reaches.append(Reach(what, f"{ours:.{digits}f} {unit}", peer, share, f"<= {most:.{digits}f} {unit}", ours <= most))
 
     # ---- what several rows need ----
 
@@ -320,8 +321,7 @@ def main(words: list[str]) -> int:
         return 2
     began = time.monotonic()
     try:
-        if not shutil.which("docker-registry"):
-            prepare.install_packages(["docker-registry"], "the bench")
+        prepare.prepare_registry()
         ROOM.mkdir(parents=True, exist_ok=True)
         # Two at once would take each other's hosts, and time each other.
         lock = (ROOM / "lock").open("w")

@@ -255,8 +255,9 @@ def registry() -> t.Iterator[str]:
     shutil.rmtree(store, ignore_errors=True)
     settings = {"version": 0.1, "log": {"level": "error"}, "storage": {"filesystem": {"rootdirectory": str(store)}}, "http": {"addr": address}}
     (ROOM / "registry.json").write_text(json.dumps(settings))
+    program = shutil.which("docker-registry", path=run.environment()["PATH"]) or "docker-registry"
     with (ROOM / "registry.log").open("wb") as log:
-        process = subprocess.Popen(["docker-registry", "serve", str(ROOM / "registry.json")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen([program, "serve", str(ROOM / "registry.json")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
         for _attempt in range(100):
             with contextlib.suppress(OSError):

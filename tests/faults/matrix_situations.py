@@ -46,10 +46,13 @@ from matrix_host import (
 
 from ansible_collections.airgap.cognitive.plugins.module_utils import _oci
 from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_directory import BundleDirectory
-from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export, WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._bundle_export import Export
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine
 from ansible_collections.airgap.cognitive.plugins.module_utils._signature import SshSigner
+from ansible_collections.airgap.cognitive.plugins.module_utils._source import WantedImage
+from ansible_collections.airgap.cognitive.plugins.module_utils._source_engine import EngineSource
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import Spool
+from ansible_collections.airgap.cognitive.plugins.module_utils._terms import Terms
 
 
 def pushed_whole(made: Made) -> None:
@@ -94,7 +97,8 @@ def index_in_source() -> None:
     with tempfile.TemporaryDirectory() as directory:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{directory}/key"], check=True)
         with BundleDirectory(f"{directory}/bundle", write=True) as place:
-            Export(place, Engine(), [WantedImage(made.name, "sentiment", "1")], [], SshSigner(f"{directory}/key"), True).run()
+            wanted = [WantedImage(made.name, "sentiment", "1", EngineSource(Engine()))]
+            Export(place, wanted, [], [SshSigner(f"{directory}/key")], True, Terms()).run()
         with BundleDirectory(f"{directory}/bundle", write=False) as place:
             expect(place.bundle is not None, "there is no bundle")
             bundle = t.cast(t.Any, place.bundle)
@@ -267,6 +271,16 @@ def second_broken() -> None:
     answer = push(one, two)
     expect(answer.loaded == [two.name], f"{answer}")
     check_held(one, two)
+
+
+@situation("layer by layer, because it is asked for")
+def layer_by_layer() -> None:
+    one, _two = two_versions()
+    three = make("service:3", [base_layer("base"), message_layer("two"), tar_of({"more": b"more"}), message_layer("three")], "three")
+    push(one)
+    answer = push(three, ladder="always")
+    expect(answer.loaded == [three.name] and answer.sent == three.sizes(1, 2, 3) and answer.rounds == 3, f"{answer}")
+    check_held(one, three)
 
 
 @situation("an empty layer and one that comes twice")
