@@ -320,6 +320,7 @@ def main(words: list[str]) -> int:
         print(f"bench: there is no row {unknown[0]}; there are {', '.join(rows)}.", file=sys.stderr)
         return 2
     began = time.monotonic()
+    shown = 0
     try:
         prepare.prepare_registry()
         ROOM.mkdir(parents=True, exist_ok=True)
@@ -332,6 +333,9 @@ def main(words: list[str]) -> int:
             if not words or name in words:
                 say(f"row {name}, {time.monotonic() - began:.0f} s after the start")
                 row()
+                for reach in bench.reaches[shown:]:
+                    say(f"{'met' if reach.met else 'NOT MET'}: {reach.what}: {reach.ours}, {reach.reach} {reach.peer}")
+                shown = len(bench.reaches)
     except BlockingIOError:
         say("another bench of this checkout is at work; wait until it has ended.")
         return 1
