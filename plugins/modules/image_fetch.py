@@ -154,7 +154,7 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._engine import En
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._fetch import Fetch, Wanted
 from ansible_collections.airgap.cognitive.plugins.module_utils._plan import Plan, expected_id, plan_images
-from ansible_collections.airgap.cognitive.plugins.module_utils._push import load_images, room_needs
+from ansible_collections.airgap.cognitive.plugins.module_utils._push import load_images
 from ansible_collections.airgap.cognitive.plugins.module_utils._registry import Registry
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 from ansible_collections.airgap.cognitive.plugins.module_utils._spool import check_room
@@ -176,7 +176,8 @@ def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
             blobs = StagedBlobs(staging)
             plan = plan_images(engine, [entry.image for entry in wanted], blobs.pushed()) if engine else Plan((), "classic")
             lacking = {digest: size for entry in wanted for digest, size in entry.lacking.items()}
-            room = check_room([(staging.path, sum(lacking.values())), *(room_needs(plan, engine, blobs) if engine else [])], "the fetch")
+            needs = [(staging.path, sum(lacking.values())), *([(engine.content_root, plan.engine_bytes)] if engine and engine.local else [])]
+            room = check_room([(path, need) for path, need in needs if need], "the fetch")
             if not check_mode:
                 for entry in wanted:
                     if entry.reason:
