@@ -30,6 +30,7 @@ DEFAULTS: dict[str, t.Any] = {
     "tag": {"pattern": r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "rule": "letters, digits, dots, dashes and underscores", "example": "1.0"},
     "sizes": [],
     "cpu_flags": {"required": [], "recommended": []},
+    "gpu": {},
     "architecture": "x86_64",
     "user": 65532,
     "license": "/license",
@@ -38,6 +39,8 @@ DEFAULTS: dict[str, t.Any] = {
     "shared": {},
     "options": {},
     "environment": {},
+    "settings": {},
+    "captures": {},
     "companions": {},
     "downloads": [{"kind": "license", "options": {"DownloadLicense": "True"}}],
     "ready_timeout": 300,
@@ -74,6 +77,8 @@ class Family:
     # Other C(cpus) and C(memory) for the C(tags) that match a pattern; the first that matches counts.
     sizes: list[dict[str, t.Any]]
     cpu_flags: dict[str, list[str]]
+    # For the C(tags) that match a pattern, in words what they C(need), C(unless) a setting has a value; empty: no GPU.
+    gpu: dict[str, t.Any]
     architecture: str
     # Number of the user, and of the group, that the container runs as.
     user: int
@@ -82,12 +87,18 @@ class Family:
     output: str
     models: str
     shared: dict[str, t.Any]
-    # Options and environment that the container always gets.
+    # Options and environment that the container always gets; a setting in braces is filled in.
     options: dict[str, str]
     environment: dict[str, str]
-    # By family, the C(option) that names the companion, its C(value), and whether both share a folder.
+    # By name, what an operator chooses: C(pattern), C(rule) in words, C(example), and C(required), C(default), C(list), C(includes), C(count).
+    settings: dict[str, dict[str, t.Any]]
+    # By name, environment of the container that only its download tells: in its log, or else as C(directories) of the models, or the C(newest) file there.
+    captures: dict[str, dict[str, str]]
+    # By family, the C(option) that names the companion, its C(value), whether both share a folder (C(shared)), whether it is there only
+    # where it is named (C(optional)), which of several is enough (C(any_of), one word for all of them), and the companion's C(environment).
     companions: dict[str, dict[str, t.Any]]
-    # The connected runs, in order: C(kind) (license or models) and the C(options) of the run.
+    # The connected runs, in order: C(kind) (license, models or both), C(options) and bare C(words) of the run, and whether it takes another
+    # C(resource) than the license does; or C(files) that are brought by hand.
     downloads: list[dict[str, t.Any]]
     ready_timeout: int
     query: dict[str, t.Any]
@@ -203,6 +214,8 @@ def _build(name: str, base: t.Mapping[str, t.Any], override: object, mistakes: l
     fields["cpu_flags"] = {level: list(fields["cpu_flags"].get(level, [])) for level in ("required", "recommended")}
     for field in ("port", "user", "ready_timeout"):
         fields[field] = int(fields[field])
+    fields["settings"] = {str(setting): dict(rule) for setting, rule in fields["settings"].items()}
+    fields["downloads"] = [{"options": {}, **step} for step in fields["downloads"]]
     for field in ("options", "environment"):
         fields[field] = {str(key): str(value) for key, value in fields[field].items()}
     return Family(name=name, **fields)

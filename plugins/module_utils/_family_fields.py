@@ -16,6 +16,10 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._units import par
 
 _REPOSITORY = re.compile(r"(?:[a-zA-Z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._/-]+[a-z0-9]+)*")
 
+_SETTING = re.compile(r"[a-z][a-z0-9_]*")
+_RULE = {"pattern", "rule", "example"}
+_RULE_MORE = {"required", "default", "list", "includes", "count"}
+
 Check = t.Callable[[str, t.Any], list[str]]
 
 
@@ -152,14 +156,49 @@ def _shared(field: str, value: object) -> list[str]:
     return _directory(f"{field}.mount", value["mount"]) + _table(f"{field}.options", value["options"])
 
 
+def _gpu(field: str, value: object) -> list[str]:
+    if value == {}:
+        return []
+    if not isinstance(value, dict) or not {"tags", "need"} <= set(value) or set(value) - {"tags", "need", "unless"}:
+        return [f"{field}: {value!r} is not complete; write tags (a regular expression), need (in words), and unless (a setting and its value) where one turns it off."]
+    return _pattern(f"{field}.tags", value["tags"]) + _table(f"{field}.unless", value.get("unless", {}))
+
+
+def _settings(field: str, value: object) -> list[str]:
+    if not isinstance(value, dict):
+        return [f"{field}: {value!r} is not a dictionary; write the setting's name, and below it pattern, rule and example."]
+    wrong = []
+    for name, rule in value.items():
+        where = f"{field}.{name}"
+        if not isinstance(name, str) or not _SETTING.fullmatch(name):
+            wrong.append(f"{where}: the name of a setting is lower-case letters, digits and underscores.")
+        elif not isinstance(rule, dict) or not set(rule) >= _RULE or set(rule) - _RULE - _RULE_MORE:
+            wrong.append(f"{where}: {rule!r} is not complete; write pattern, rule (in words) and example, and {', '.join(sorted(_RULE_MORE))} where needed.")
+        else:
+            wrong += _pattern(f"{where}.pattern", rule["pattern"])
+            count = rule.get("count", [1, 1])
+            if not isinstance(count, list) or len(count) != 2 or not all(_count("", number) == [] for number in count) or count[0] > count[1]:
+                wrong.append(f"{where}.count: {count!r} is not possible; write the least and the most items of the list.")
+    return wrong
+
+
+def _captures(field: str, value: object) -> list[str]:
+    if isinstance(value, dict) and all(
+        isinstance(way, dict) and len(way) == 1 and set(way) <= {"directories", "newest"} and _text("", [*way.values()][0]) == [] for way in value.values()
+    ):
+        return []
+    return [f"{field}: {value!r} is not complete; below each name write directories or newest, with a directory below the models."]
+
+
 def _companions(field: str, value: object) -> list[str]:
     if not isinstance(value, dict):
         return [f"{field}: {value!r} is not a dictionary; write the companion's family, and below it option and value."]
     wrong = []
     for family, link in value.items():
-        if not isinstance(link, dict) or not {"option", "value"} <= set(link) or set(link) - {"option", "value", "shared"}:
+        if not isinstance(link, dict) or not {"option", "value"} <= set(link) or set(link) - {"option", "value", "shared", "optional", "any_of", "environment"}:
             wrong.append(f"{field}.{family}: {link!r} is not complete; write option and value, and shared where both share a folder.")
             continue
+        wrong += _table(f"{field}.{family}.environment", link.get("environment", {}))
         try:
             str(link["value"]).format(name="x", port=1)
         except (KeyError, ValueError, IndexError):
@@ -168,12 +207,19 @@ def _companions(field: str, value: object) -> list[str]:
 
 
 def _downloads(field: str, value: object) -> list[str]:
-    complete = isinstance(value, list) and all(
-        isinstance(item, dict) and set(item) == {"kind", "options"} and item["kind"] in ("license", "models") for item in value
-    )
-    if not complete or not [item for item in t.cast("list[dict[str, t.Any]]", value) if item["kind"] == "license"]:
-        return [f"{field}: {value!r} is not a list of runs; each has kind (license or models) and options, and one is for the license."]
-    return [problem for item in t.cast("list[dict[str, t.Any]]", value) for problem in _table(f"{field}.options", item["options"])]
+    if not isinstance(value, list) or not all(map(_is_run, value)) or not any(run["kind"] in ("license", "both") for run in value):
+        return [f"{field}: {value!r} is not a list of runs; each has kind (license, models or both) and options, words or files, and one is for the license."]
+    return [problem for run in value for problem in _table(f"{field}.options", run.get("options", {}))]
+
+
+def _is_run(run: object) -> bool:
+    """Whether C(run) is one of the connected side; files are brought by hand, so nothing is run for them."""
+    if not isinstance(run, dict) or run.get("kind") not in ("license", "models", "both"):
+        return False
+    ways = set(run) - {"kind"}
+    if ways == {"files"}:
+        return run["kind"] == "models" and _texts(run["files"])
+    return bool(ways & {"options", "words"}) and not ways - {"options", "words", "resource"} and _texts(run.get("words", [])) and run.get("resource", "model") == "model"
 
 
 def _query(field: str, value: object) -> list[str]:
@@ -192,6 +238,7 @@ FIELDS: dict[str, Check] = {
     "memory": _memory,
     "sizes": _size_list,
     "cpu_flags": _flags,
+    "gpu": _gpu,
     "architecture": _text,
     "user": _user,
     "license": _directory,
@@ -200,6 +247,8 @@ FIELDS: dict[str, Check] = {
     "shared": _shared,
     "options": _table,
     "environment": _table,
+    "settings": _settings,
+    "captures": _captures,
     "companions": _companions,
     "downloads": _downloads,
     "ready_timeout": _count,

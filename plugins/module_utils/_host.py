@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import ipaddress
 import os
 import platform
@@ -145,9 +146,20 @@ def check_engine(short: Shortfalls, services: Services, images: t.Sequence[t.Map
     for limit, what in (("MemoryLimit", "memory"), ("CpuCfsQuota", "CPUs")):
         if engine.info.get(limit) is False:
             short.add("error", "", f"limits of {what}", "an engine that can set them", "cannot", "each container runs with --memory and --cpus")
+    check_gpu(short, services, set(engine.info.get("Runtimes") or ()), sorted(glob.glob("/dev/nvidia[0-9]*")))
     plan = plan_images(engine, images, spool.pushed())
     check_room(short, choose_way(plan, engine, spool, "auto")[0], free_room, _filesystem)
     check_ports(short, services, published_ports(engine))
+
+
+def check_gpu(short: Shortfalls, services: Services, runtimes: t.Collection[str], devices: t.Sequence[str]) -> None:
+    """One line for all services that want a GPU: the driver's devices, and the runtime that gives them to containers."""
+    wanting = [service for service in services if service.get("gpu")]
+    lacking = [what for what, there in (("no device /dev/nvidia0", devices), ("no runtime nvidia in Docker Engine", "nvidia" in runtimes)) if not there]
+    if wanting and lacking:
+        needs = ", ".join(sorted({service["needs"]["gpu"] for service in wanting}))
+        sources = ", ".join(sorted({service["needs"]["sources"]["gpu"] for service in wanting}))
+        short.add("error", ", ".join(service["name"] for service in wanting), "GPU", needs, ", ".join(lacking), sources)
 
 
 def version_of(text: str) -> tuple[int, int]:

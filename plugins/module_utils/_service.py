@@ -9,15 +9,18 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import ipaddress
 import posixpath
 import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.airgap.cognitive.plugins.module_utils._companions import link
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._family import Catalogue, Family
 from ansible_collections.airgap.cognitive.plugins.module_utils._family_fields import parse_number, parse_port
+from ansible_collections.airgap.cognitive.plugins.module_utils._settings import check_settings, fill_query, fill_table, needs_gpu, release
 from ansible_collections.airgap.cognitive.plugins.module_utils._units import parse_size
 
 # What an operator may write about a service.
@@ -29,6 +32,7 @@ SERVICE_KEYS = (
     "cpus",
     "memory",
     "bind",
+    "settings",
     "env",
     "arguments",
     "output",
@@ -57,7 +61,7 @@ class Site:
 
 
 def resolve(declared: t.Mapping[str, t.Any], catalogue: Catalogue, site: Site, resources: t.Collection[str] | None = None) -> dict[str, t.Any]:
-    """C(services) and C(images) of C(declared), by host; raises with every mistake at once.
+    """C(services), C(images) and C(downloads) of C(declared), by host; raises with every mistake at once.
 
     C(resources) are the families for which the connected side has an Azure resource; None where that
     is not of interest.
@@ -73,10 +77,12 @@ def resolve(declared: t.Mapping[str, t.Any], catalogue: Catalogue, site: Site, r
     if mistakes:
         raise CognitiveError("\n".join(mistakes), mistakes=mistakes)
     images: dict[str, dict[str, t.Any]] = {}
+    downloads: dict[tuple[str, str], dict[str, t.Any]] = {}
     for service in services:
         image = images.setdefault(service["image"], {"name": service["image"], "family": service["family"], "tag": service["tag"], "hosts": []})
         image["hosts"] = sorted({*image["hosts"], service["host"]})
-    return {"services": services, "images": [images[name] for name in sorted(images)]}
+        downloads[service["image"], service["release"]] = {key: service[key] for key in ("family", "tag", "release", "settings")}
+    return {"services": services, "images": [images[name] for name in sorted(images)], "downloads": [{"name": key[0], **downloads[key]} for key in sorted(downloads)]}
 
 
 def _site_mistakes(site: Site) -> list[str]:
@@ -118,7 +124,7 @@ class _Host:
         self._check_together(services)
         by_name = {service["name"]: service for service in services}
         for service in services:
-            self._link(service, by_name)
+            link(service, self.families[service["name"]], by_name, functools.partial(self._wrong, f"service {service['name']}"))
         if len(self.mistakes) > before:
             # Only what other hosts' checks need: a broken host is never deployed.
             return services
@@ -148,17 +154,24 @@ class _Host:
         self.families[name] = family
         tag = self._tag(where, item, family)
         cpu_size, memory_size = family.size(tag)
+        settings, problems = check_settings(family, {} if item.get("settings") is None else item["settings"])
+        for problem in problems:
+            self._wrong(where, problem)
+        gpu = needs_gpu(family, tag, settings)
         return {
             "host": self.host,
             "name": name,
             "family": family.name,
             "tag": tag,
+            "release": release(family, tag, settings),
+            "settings": settings,
             "image": family.image(tag, self.site.registry),
             "port": self._port(where, item),
             "bind": self._bind(where, item),
             "container_port": family.port,
             "cpus": self._cpus(where, item, cpu_size.recommended),
             "memory": self._memory(where, item, int(memory_size.recommended)),
+            "gpu": gpu is not None,
             "command": [],
             "env": self._options(where, item, "env"),
             "arguments": self._options(where, item, "arguments"),
@@ -179,11 +192,12 @@ class _Host:
                 "cpus": {"minimum": cpu_size.minimum, "recommended": cpu_size.recommended},
                 "memory": {"minimum": int(memory_size.minimum), "recommended": int(memory_size.recommended)},
                 "cpu_flags": family.cpu_flags,
+                "gpu": gpu,
                 "architecture": family.architecture,
-                "sources": {field: family.source(field) for field in ("cpus", "memory", "cpu_flags", "architecture")},
+                "sources": {field: family.source(field) for field in ("cpus", "memory", "cpu_flags", "gpu", "architecture")},
             },
             "trees": [],
-            "query": family.query,
+            "query": fill_query(family, settings),
         }
 
     def _family(self, where: str, item: dict[str, t.Any]) -> Family | None:
@@ -295,35 +309,12 @@ class _Host:
                         f"services {other['name']} and {service['name']}", f"both want port {service['port']}; give each service of a host its own port."
                     )
 
-    def _link(self, service: dict[str, t.Any], by_name: dict[str, dict[str, t.Any]]) -> None:
-        """Find the companions of C(service) among the services of the host, and tell it their names."""
-        family = self.families[service["name"]]
-        where = f"service {service['name']}"
-        wanted, service["companions"] = service["companions"], {}
-        for companion, link in family.companions.items():
-            there = [name for name, other in by_name.items() if other["family"] == companion]
-            name = wanted.get(companion) or (there[0] if len(there) == 1 else None)
-            if name is None and there:
-                self._wrong(where, f"it needs one service of family {companion} and there are {', '.join(there)}; name one below companions.")
-            elif name is None:
-                self._wrong(where, f"it needs a service of family {companion} on the same host; add one to cognitive_services of {self.host}.")
-            elif name not in there:
-                self._wrong(where, f"its companion {name} is not a service of family {companion} on this host; {_alternatives(there)}.")
-            else:
-                other = by_name[name]
-                service["companions"][companion] = name
-                service["depends_on"].append(name)
-                service["env"].setdefault(link["option"], link["value"].format(name=name, port=other["container_port"]))
-                if link.get("shared"):
-                    # The companion's, so that two services can share it.
-                    service["shared_dir"] = other["shared_dir"] = posixpath.join(other["root"], "shared")
-
     def _mount(self, service: dict[str, t.Any]) -> None:
         """Options, environment and mounts of the container, now that its companions are known."""
         family = self.families[service["name"]]
         options = {"eula": "accept", "Mounts:License": family.license, "Mounts:Output": family.output}
         volumes = [f"{service['license_dir']}:{family.license}:ro", f"{service['output_dir']}:{family.output}"]
-        tree = {"family": family.name, "tag": service["tag"], "owner": family.user, "group": family.user, "mode": "0440", "directory_mode": "0550"}
+        tree = {"family": family.name, "tag": service["release"], "owner": family.user, "group": family.user, "mode": "0440", "directory_mode": "0550"}
         service["trees"] = [{"kind": "license", "dest": service["license_dir"], **tree}]
         if service["models_dir"]:
             volumes.append(f"{service['models_dir']}:{family.models}:ro")
@@ -331,9 +322,9 @@ class _Host:
         if service["shared_dir"]:
             volumes.append(f"{service['shared_dir']}:{family.shared['mount']}")
             options.update(family.shared["options"])
-        options.update({**family.options, **service.pop("arguments")})
+        options.update({**fill_table(family, family.options, service["settings"]), **service.pop("arguments")})
         service["command"], environment = family.option_lists(options)
-        service["env"] = {**family.environment, **environment, **service["env"]}
+        service["env"] = {**fill_table(family, family.environment, service["settings"]), **environment, **service["env"]}
         service["volumes"] = volumes
 
     def _in_order(self, services: list[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
@@ -356,7 +347,3 @@ class _Host:
 def _overlap(one: str, other: str) -> bool:
     """Whether one port can be published on only one of two addresses."""
     return one == other or any(_address(bind) and ipaddress.ip_address(bind).is_unspecified for bind in (one, other))
-
-
-def _alternatives(names: list[str]) -> str:
-    return f"there are {', '.join(names)}" if names else "add one to cognitive_services"

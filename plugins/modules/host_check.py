@@ -12,6 +12,7 @@ version_added: 0.1.0
 description:
   - Returns every shortfall at once, with what is needed, what was found, and where the need comes from. It never fails by itself and changes nothing.
   - Less than the minimum is an error, less than what is recommended a warning. CPUs and memory are summed over all services of the host.
+  - For services that want a GPU there must be a device C(/dev/nvidia0) and the runtime C(nvidia) in the engine.
 author:
   - the airgap.cognitive authors
 extends_documentation_fragment:

@@ -29,6 +29,8 @@ options:
       - A service has V(name), V(family), V(tag) and V(port), and it may have V(cpus) and V(memory) (the family's recommendation otherwise), V(bind),
         V(env) and V(arguments) (further environment and options of the container), V(output) (another output directory, which services may
         share), V(restart), V(ready_timeout) (seconds) and V(companions) (by family, the name of the service that it works with).
+      - V(settings) are what a family lets an operator choose, as languages, a model, or a project; P(airgap.cognitive.family#lookup) shows them.
+        A family that needs some says so, and so does one that is given what it does not know.
     type: dict
     required: true
   families:
@@ -96,6 +98,15 @@ services:
     tag:
       description: Tag of the image.
       type: str
+    release:
+      description: The tag, and with it what the settings chose where downloads depend on them.
+      type: str
+    settings:
+      description: The settings, checked.
+      type: dict
+    gpu:
+      description: Whether it runs with all GPUs of the host.
+      type: bool
     image:
       description: Reference of the image.
       type: str
@@ -187,6 +198,27 @@ images:
     tag:
       description: Tag of the image.
       type: str
+downloads:
+  description: Licenses and models that the services need, each once.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Reference of the image.
+      type: str
+    family:
+      description: Family in the catalogue.
+      type: str
+    tag:
+      description: Tag of the image.
+      type: str
+    release:
+      description: The tag, and with it what the settings chose.
+      type: str
+    settings:
+      description: The settings.
+      type: dict
 mistakes:
   description: Every mistake in the declarations.
   returned: failure

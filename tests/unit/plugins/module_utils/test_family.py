@@ -15,6 +15,8 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._family_data impo
 
 GIB = 1024**3
 NEW = {"repository": "example/echo", "cpus": {"minimum": 1, "recommended": 2}, "memory": {"minimum": "1g", "recommended": "2g"}}
+LICENSE = {"kind": "license", "options": {"DownloadLicense": "True"}}
+RULE = {"pattern": "[a-z]+", "rule": "letters", "example": "a"}
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
@@ -22,7 +24,7 @@ def test_every_family_is_complete(name):
     family = Catalogue().get(name)
     assert family.repository.startswith("azure-cognitive-services/")
     assert family.tag_allowed(family.tag["example"])
-    assert family.tag_allowed("latest")
+    assert family.tag_allowed("latest") or name == "summarization"
     assert family.title and family.commitment
     for field in ("repository", "port", "tag", "cpus", "memory", "cpu_flags", "architecture", "query", "companions", "shared", "downloads"):
         assert len(family.source(field)) > 20
@@ -43,6 +45,21 @@ def test_every_family_is_complete(name):
         ("di-layout", "form-recognizer/layout-3.1", 5000, (8, 8), (16, 24)),
         ("di-invoice", "form-recognizer/invoice-3.1", 5050, (8, 8), (16, 24)),
         ("di-custom-template", "form-recognizer/custom-template-3.1", 5000, (8, 8), (16, 24)),
+        ("custom-speech-to-text", "speechservices/custom-speech-to-text", 5000, (4, 8), (8, 16)),
+        ("ner", "textanalytics/ner", 5000, (1, 4), (2, 8)),
+        ("pii", "textanalytics/pii", 5000, (1, 4), (2, 8)),
+        ("summarization", "textanalytics/summarization", 5000, (16, 16), (48, 48)),
+        ("clu", "language/clu", 5000, (1, 4), (2, 8)),
+        ("luis", "language/luis", 5000, (1, 1), (2, 4)),
+        ("text-translation", "translator/text-translation", 5000, (4, 4), (4, 12)),
+        ("di-read", "form-recognizer/read-3.1", 5000, (8, 8), (10, 24)),
+        ("di-receipt", "form-recognizer/receipt-3.1", 5050, (8, 8), (11, 24)),
+        ("di-id-document", "form-recognizer/id-document-3.1", 5050, (8, 8), (8, 24)),
+        ("di-businesscard", "form-recognizer/businesscard-3.0", 5050, (8, 8), (16, 24)),
+        ("di-document", "form-recognizer/document-3.0", 5050, (8, 8), (12, 24)),
+        ("cs-text", "contentsafety/text-analyze", 5000, (4, 4), (16, 16)),
+        ("cs-image", "contentsafety/image-analyze", 5000, (4, 4), (16, 16)),
+        ("cs-promptshields", "contentsafety/promptshields", 5000, (4, 4), (16, 16)),
     ],
 )
 def test_published_sizes(name, repository, port, cpus, memory):
@@ -59,6 +76,32 @@ def test_size_depends_on_the_version_of_the_image():
     assert (cpus.minimum, cpus.recommended) == (4, 8)
     assert (memory.minimum, memory.recommended) == (16 * GIB, 24 * GIB)
     assert family.size("3.2-model-2022-04-30")[1].minimum == 8 * GIB
+    cpus, memory = Catalogue().get("summarization").size("gpu")
+    assert (cpus.minimum, memory.minimum) == (2, 24 * GIB)
+
+
+@pytest.mark.parametrize(
+    ("name", "required", "recommended"),
+    [("speech-to-text", ["avx2"], []), ("custom-speech-to-text", ["avx2"], []), ("vision-read", ["avx2"], []), ("sentiment", [], [])]
+    + [(name, [], ["avx512f"]) for name in ("ner", "pii", "clu")],
+)
+def test_instruction_sets(name, required, recommended):
+    assert Catalogue().get(name).cpu_flags == {"required": required, "recommended": recommended}
+
+
+@pytest.mark.parametrize(
+    ("name", "mount"),
+    [
+        ("custom-speech-to-text", "/usr/local/models"),
+        ("text-translation", "/usr/local/models"),
+        ("summarization", "/models"),
+        ("clu", "/DeploymentPackage"),
+        ("luis", "/input"),
+        ("sentiment", ""),
+    ],
+)
+def test_where_models_must_be(name, mount):
+    assert Catalogue().get(name).models == mount
 
 
 @pytest.mark.parametrize(
@@ -70,6 +113,11 @@ def test_size_depends_on_the_version_of_the_image():
         # A locale of three parts cannot be told from a locale and a voice.
         ("neural-text-to-speech", ["3.11.0-amd64-en-us-arianeural"], ["3.11.0-amd64-en", "3.11.0-amd64-en-us-AriaNeural"]),
         ("vision-read", ["3.2", "3.2-model-2022-04-30", "3.2-preview.2", "2.0.013250001-amd64-preview"], ["model-2022-04-30"]),
+        ("custom-speech-to-text", ["4.12.0-amd64", "latest"], ["4.12.0-amd64-en-us", "4.12.0"]),
+        ("summarization", ["cpu", "gpu"], ["latest", "GPU", "cpu-1"]),
+        ("text-translation", ["1.0.019410001-amd64", "latest"], ["1.0.019410001", "amd64"]),
+        ("luis", ["1.1.010330004-amd64", "1.1.010330004-amd64-preview", "latest"], ["amd64", "x"]),
+        ("cs-text", ["1.0.0-amd64-preview", "latest"], ["1.0.0-preview"]),
         ("di-invoice", ["2023-07-31", "2024-11-30", "2.1.0-20220502"], ["20241130-x!", "invoice"]),
     ],
 )
@@ -94,7 +142,7 @@ def test_options_as_arguments_or_as_environment():
 def test_unknown_family_names_the_nearest():
     with pytest.raises(CognitiveError, match=r"^family sentimnt is unknown; did you mean sentiment\?"):
         Catalogue().get("sentimnt")
-    with pytest.raises(CognitiveError, match=r"^family zzz is unknown; the families are di-custom-template, .*, or add it below cognitive_families\.$"):
+    with pytest.raises(CognitiveError, match=r"^family zzz is unknown; the families are clu, .*, or add it below cognitive_families\.$"):
         Catalogue().get("zzz")
 
 
@@ -159,8 +207,44 @@ def test_a_family_of_the_inventory_has_the_common_defaults():
         ),
         (
             {**NEW, "downloads": [{"kind": "models", "options": {}}]},
-            "family echo: downloads: [{'kind': 'models', 'options': {}}] is not a list of runs; each has kind (license or models) and options, "
-            "and one is for the license.",
+            "family echo: downloads: [{'kind': 'models', 'options': {}}] is not a list of runs; each has kind (license, models or both) and "
+            "options, words or files, and one is for the license.",
+        ),
+        *(
+            (
+                {**NEW, "downloads": [LICENSE, run]},
+                f"family echo: downloads: {[LICENSE, run]!r} is not a list of runs; each has kind (license, models or both) and "
+                "options, words or files, and one is for the license.",
+            )
+            for run in (
+                {"kind": "models"},
+                {"kind": "license", "files": ["a"]},
+                {"kind": "models", "files": ["a"], "options": {}},
+                {"kind": "models", "words": "downloadmodel"},
+                {"kind": "models", "options": {}, "resource": "other"},
+            )
+        ),
+        (
+            {**NEW, "gpu": {"tags": "gpu"}},
+            "family echo: gpu: {'tags': 'gpu'} is not complete; write tags (a regular expression), need (in words), and unless (a setting and its value) "
+            "where one turns it off.",
+        ),
+        (
+            {**NEW, "settings": {"Model": {}}},
+            "family echo: settings.Model: the name of a setting is lower-case letters, digits and underscores.",
+        ),
+        (
+            {**NEW, "settings": {"model": {"pattern": "a"}}},
+            "family echo: settings.model: {'pattern': 'a'} is not complete; write pattern, rule (in words) and example, "
+            "and count, default, includes, list, required where needed.",
+        ),
+        (
+            {**NEW, "settings": {"model": {**RULE, "count": [3, 2]}}},
+            "family echo: settings.model.count: [3, 2] is not possible; write the least and the most items of the list.",
+        ),
+        (
+            {**NEW, "captures": {"MODELS": "log"}},
+            "family echo: captures: {'MODELS': 'log'} is not complete; below each name write directories or newest, with a directory below the models.",
         ),
         (
             {**NEW, "companions": {"sentiment": {"option": "Host"}}},

@@ -236,3 +236,33 @@ def test_disk_that_is_too_small(monkeypatch, tmp_path):
     image = {"name": "x:1", "platform": "linux/amd64", "manifest": "sha256:3", "config": "sha256:4", "layers": [layer], "manifest_size": 1, "config_size": 1}
     (found,) = engine_of(monkeypatch, tmp_path, FakeEngine(), images=[image])
     assert found[0].startswith("room at /") and found[2] == "1000 B"
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "devices", "found"),
+    [
+        ({"runc", "nvidia"}, ["/dev/nvidia0"], None),
+        ({"runc"}, ["/dev/nvidia0"], "no runtime nvidia in Docker Engine"),
+        ({"runc", "nvidia"}, [], "no device /dev/nvidia0"),
+        ({"runc"}, [], "no device /dev/nvidia0, no runtime nvidia in Docker Engine"),
+    ],
+)
+def test_one_line_for_all_that_want_a_gpu(runtimes, devices, found):
+    short = Shortfalls("edge1")
+    declared = services(
+        SENTIMENT,
+        {"name": "sum", "family": "summarization", "tag": "gpu", "port": 5003, "settings": {"kind": "ExtractiveSummarization"}},
+        {"name": "sum-cpu", "family": "summarization", "tag": "cpu", "port": 5004, "settings": {"kind": "ExtractiveSummarization"}},
+        {"name": "cs", "family": "cs-text", "tag": "latest", "port": 5005},
+        {"name": "cs-cpu", "family": "cs-image", "tag": "latest", "port": 5006, "settings": {"cuda": False}},
+    )
+    _host.check_gpu(short, declared, runtimes, devices)
+    assert [(line["level"], line["service"], line["what"], line["found"]) for line in short.found] == ([("error", "sum, cs", "GPU", found)] if found else [])
+    if found:
+        assert "CUDA 11.8" in short.found[0]["need"] and "summarization" in short.found[0]["source"]
+
+
+def test_a_host_without_services_for_a_gpu_needs_none():
+    short = Shortfalls("edge1")
+    _host.check_gpu(short, services(SENTIMENT), set(), [])
+    assert short.found == []

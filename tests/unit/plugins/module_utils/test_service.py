@@ -102,6 +102,110 @@ def test_custom_template_shares_a_folder_with_its_layout():
     assert layout["license_dir"] != custom["license_dir"]
 
 
+RECEIPT = {"name": "receipt", "family": "di-receipt", "tag": "2023-07-31", "port": 5013}
+READ = {"name": "read", "family": "di-read", "tag": "2023-07-31", "port": 5014}
+NER = {"name": "ner", "family": "ner", "tag": "3.0-en", "port": 5015}
+CLU = {"name": "clu", "family": "clu", "tag": "1.0", "port": 5016, "settings": {"project": "Mail", "exported_model": "Mail1"}}
+TRANSLATOR = {"name": "translator", "family": "text-translation", "tag": "latest", "port": 5017, "settings": {"languages": ["en", "fr"]}}
+
+
+@pytest.mark.parametrize("family", ["di-receipt", "di-id-document", "di-businesscard"])
+def test_either_of_two_companions_is_enough(family):
+    downstream = {**RECEIPT, "family": family}
+    assert services_of(LAYOUT, downstream)[-1]["env"] == {"AzureCognitiveServiceLayoutHost": "http://layout:5000"}
+    # Where both are there, the documents name Read first.
+    assert services_of(LAYOUT, READ, downstream)[-1]["env"] == {"AzureCognitiveServiceReadHost": "http://read:5000"}
+    chosen = services_of(LAYOUT, READ, {**downstream, "companions": {"di-layout": "layout"}})[-1]
+    assert (chosen["env"], chosen["depends_on"]) == ({"AzureCognitiveServiceLayoutHost": "http://layout:5000"}, ["layout"])
+    assert mistakes_of(downstream) == [
+        "edge1, service receipt: it needs a service of family di-read or di-layout on the same host; add one to cognitive_services of edge1."
+    ]
+
+
+def test_optional_companions_only_where_they_are_named():
+    assert services_of(NER, CLU)[-1]["env"] == {}
+    clu = services_of({**CLU, "companions": {"ner": "ner"}}, NER)[-1]
+    assert (clu["env"], clu["order"]) == ({"Ner_Url": "http://ner:5000"}, 1)
+    assert mistakes_of({**CLU, "companions": {"ner": "ner"}}) == [
+        "edge1, service clu: its companion ner is not a service of family ner on this host; add one to cognitive_services."
+    ]
+
+
+def test_translator_and_its_companions():
+    detection = {"name": "lad", "family": "language-detection", "tag": "3.0", "port": 5018}
+    read = {"name": "ocr", "family": "vision-read", "tag": "3.2", "port": 5019}
+    lad, ocr, translator = services_of({**TRANSLATOR, "companions": {"language-detection": "lad", "vision-read": "ocr"}}, detection, read)
+    assert lad["env"] == {"LADINCLUSTER": "true"}
+    assert ocr["env"] == {}
+    assert translator["command"] == []
+    assert translator["env"] == {
+        "eula": "accept",
+        "Mounts:License": "/license",
+        "Mounts:Output": "/output",
+        "ladurl": "http://lad:5000",
+        "VISIONURL": "http://ocr:5000",
+    }
+    assert "/var/lib/cognitive/translator/models:/usr/local/models:ro" in translator["volumes"]
+
+
+def test_settings_reach_query_trees_and_downloads():
+    found = resolve({"edge1": [CLU], "edge2": [{**CLU, "settings": {"project": "Chat", "exported_model": "Chat1"}}]}, Catalogue(), Site())
+    one, other = found["services"]
+    assert one["query"]["body"]["parameters"]["projectName"] == "Mail"
+    assert {tree["tag"] for tree in one["trees"]} == {one["release"]} != {other["release"]}
+    assert [tree["kind"] for tree in one["trees"]] == ["license", "models"]
+    assert len(found["images"]) == 1
+    assert sorted(item["settings"]["project"] for item in found["downloads"]) == ["Chat", "Mail"]
+    assert {item["name"] for item in found["downloads"]} == {one["image"]}
+
+
+def test_wrong_setting_names_service_family_and_what_is_allowed():
+    assert mistakes_of({**TRANSLATOR, "settings": {"languages": ["fr", "de"]}}) == [
+        "edge1, service translator: setting languages of family text-translation: [fr, de] is not allowed; "
+        "write a list of 2 to 12 codes of languages, en among them, for example [en, fr, es]."
+    ]
+
+
+def test_gpu_and_terms_of_summarization():
+    summarization = {"name": "sum", "family": "summarization", "tag": "gpu", "port": 5020, "settings": {"kind": "ExtractiveSummarization"}}
+    (service,) = services_of(summarization)
+    assert service["gpu"] is True and "16 GB" in service["needs"]["gpu"]
+    assert service["command"][-1] == "rai_terms=accept"
+    (service,) = services_of({**summarization, "tag": "cpu"})
+    assert service["gpu"] is False and service["needs"]["gpu"] is None
+
+
+def test_environment_of_a_setting():
+    speech = {"name": "stt", "family": "speech-to-text", "tag": "4.12.0-amd64-en-us", "port": 5021}
+    assert services_of(speech)[0]["env"] == {}
+    assert services_of({**speech, "settings": {"decoders": 4}})[0]["env"] == {"DECODER_MAX_COUNT": "4"}
+
+
+def test_a_family_of_the_inventory_with_settings():
+    """One entry in one place: everything that a family can say."""
+    families = {
+        "echo": {
+            "repository": "example/echo",
+            "cpus": {"minimum": 1, "recommended": 2},
+            "memory": {"minimum": "1g", "recommended": "2g"},
+            "models": "/data",
+            "gpu": {"tags": ".*-gpu", "need": "any GPU"},
+            "settings": {"voice": {"pattern": "[a-z]+", "rule": "letters", "example": "alto", "required": True}},
+            "options": {"Voice": "{voice}"},
+            "downloads": [{"kind": "models", "options": {"Fetch": "{voice}"}, "words": ["fetch"]}, {"kind": "license", "options": {"DownloadLicense": "True"}}],
+            "companions": {"sentiment": {"option": "Mood", "value": "http://{name}:{port}", "optional": True, "environment": {"SHARED": "1"}}},
+        }
+    }
+    echo = {"name": "echo", "family": "echo", "tag": "1-gpu", "port": 5022, "settings": {"voice": "alto"}, "companions": {"sentiment": "sentiment-en"}}
+    mood, service = services_of(echo, SENTIMENT, families=families)
+    assert mood["env"] == {"SHARED": "1"}
+    assert (service["gpu"], service["command"][-1], service["env"]) == (True, "Voice=alto", {"Mood": "http://sentiment-en:5000"})
+    assert service["release"].startswith("1-gpu@alto-")
+    assert mistakes_of({**echo, "settings": {"voice": "ALTO"}}, SENTIMENT, families=families) == [
+        'edge1, service echo: setting voice of family echo: "ALTO" is not allowed; write letters, for example "alto".'
+    ]
+
+
 def test_two_layouts_need_a_choice():
     other = {**LAYOUT, "name": "layout-b", "port": 5020}
     assert mistakes_of(LAYOUT, other, INVOICE) == [
@@ -138,7 +242,7 @@ def test_same_port_on_two_addresses_is_two_ports():
     ("change", "sentence"),
     [
         ({"family": "sentimnt"}, "family sentimnt is unknown; did you mean sentiment? "),
-        ({"family": None}, "the family is missing; write one of di-custom-template, "),
+        ({"family": None}, "the family is missing; write one of clu, "),
         ({"family": "anomaly-detector"}, "family anomaly-detector cannot be deployed: Microsoft does not offer Anomaly Detector as a disconnected container; "),
         ({"tag": None}, 'the tag is missing; write a version and a language, or latest (English), for example "3.0-en".'),
         ({"tag": ""}, "the tag is missing; "),
