@@ -46,12 +46,14 @@ class ActionModule(PushAction):
         bundle = Bundle(args["bundle"])
         held = {(tree["kind"], tree["family"], tree["tag"]): tree for tree in bundle.trees()}
         trees = []
+        environments = {}
         for wanted in args["trees"]:
             found = held.get((wanted["kind"], wanted["family"], wanted["tag"]))
             if found is None:
                 raise CognitiveError(
                     f"The bundle {bundle.path} has no {wanted['kind']} of {wanted['family']} {wanted['tag']}; export it again with this inventory."
                 )
+            environments[wanted["dest"]] = found.get("environment", {})
             trees.append({**wanted, "directories": found["directories"], "files": found["files"], "manifest": found["manifest"]})
         plan = self._on_host(_MODULE, args, {"name": "plan", "trees": trees}, task_vars)
         self._settle(bundle, plan["lacking"])
@@ -61,6 +63,7 @@ class ActionModule(PushAction):
             "msg": f"{len(todo)} of {len(trees)} trees to put in place." if todo else "Every tree is in place.",
             "trees": [{"dest": dest, "changed": bool(reason), "reason": reason} for dest, reason in plan["reasons"].items()],
             "digests": {tree["dest"]: tree["manifest"] for tree in trees},
+            "environments": environments,
             "sent_bytes": 0,
             "diff": {"before": todo, "after": {tree["dest"]: tree["manifest"] for tree in trees if tree["dest"] in todo}},
         }

@@ -135,6 +135,7 @@ class Bundle:
             "ends": entry.get("ends"),
             "directories": directories,
             "files": files,
+            **_environment_of(entry),  # type: ignore[typeddict-item]
         }
 
     def _document(self, digest: str, where: str) -> tuple[dict[str, t.Any], int]:
@@ -145,6 +146,11 @@ class Bundle:
         if _oci.digest_of(data) != digest:
             raise CognitiveError(f"{where}: blob {digest} was altered or cut short; get the bundle again from where it was made.")
         return _oci.decode(data, where), len(data)
+
+
+def _environment_of(entry: t.Mapping[str, t.Any]) -> dict[str, dict[str, str]]:
+    found = entry.get("environment")
+    return {"environment": {str(name): str(value) for name, value in found.items()}} if isinstance(found, dict) and found else {}
 
 
 def is_signature(name: str) -> bool:

@@ -126,6 +126,8 @@ class TreeSource:
             "directories": self.directories,
             "files": self.files,
         }
+        if self.kind == "license" and isinstance(self.record.get("environment"), dict):
+            tree["environment"] = {str(name): str(value) for name, value in self.record["environment"].items()}
         manifest = _oci.tree_manifest(tree)
         tree["manifest"] = _oci.digest_of(manifest)
         tree["manifest_size"] = len(manifest)

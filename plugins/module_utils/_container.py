@@ -61,9 +61,17 @@ def labelled(engine: Engine, label: tuple[str, str]) -> list[Container]:
 
 @contextlib.contextmanager
 def running(
-    engine: Engine, *, image: str, command: list[str], environment: dict[str, str], mounts: dict[str, str], network: str | None, label: tuple[str, str]
+    engine: Engine,
+    *,
+    image: str,
+    command: list[str],
+    environment: dict[str, str],
+    mounts: dict[str, str],
+    network: str | None,
+    label: tuple[str, str],
+    gpu: bool = False,
 ) -> t.Iterator[Container]:
-    """Run C(image) with C(mounts) (directory in the container by directory here).
+    """Run C(image) with C(mounts) (directory in the container by directory here), and with all GPUs where C(gpu) says so.
 
     What an earlier run that was killed left under the same C(label) goes first.
     """
@@ -77,6 +85,7 @@ def running(
                     config = engine.api.create_host_config(
                         mounts=[docker.types.Mount(target, source, type="bind") for source, target in mounts.items()],
                         network_mode=network,
+                        device_requests=[docker.types.DeviceRequest(count=-1, capabilities=[["gpu"]])] if gpu else None,
                         log_config={"Type": "json-file", "Config": {"max-size": "10m"}},
                     )
                     made = engine.api.create_container(image, command=command or None, environment=environment, host_config=config, labels=dict([label]))

@@ -92,7 +92,12 @@ class File(t.TypedDict):
     size: int
 
 
-class Tree(t.TypedDict):
+class _TreeExtra(t.TypedDict, total=False):
+    # Environment of the container that only the download told.
+    environment: dict[str, str]
+
+
+class Tree(_TreeExtra):
     """A directory of files in a bundle: a license or models."""
 
     kind: str
@@ -205,6 +210,8 @@ def tree_type(kind: str) -> str:
 def tree_manifest(tree: t.Mapping[str, t.Any]) -> bytes:
     """The manifest of a tree."""
     annotations = {TREE_PREFIX + key: tree[key] for key in ("family", "tag", "image", "config", "downloaded", "ends") if tree[key] is not None}
+    if tree.get("environment"):
+        annotations[TREE_PREFIX + "environment"] = encode(tree["environment"]).decode()
     annotations[TREE_PREFIX + "directories"] = encode(tree["directories"]).decode()
     return encode(
         {

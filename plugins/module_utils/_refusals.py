@@ -112,8 +112,14 @@ REFUSALS = (
         "name them, en among them",
     ),
     Refusal(
+        r"sh: can't open '?\w+=",
+        "its own command was replaced by options, and it takes none there",
+        "give its family style: environment in cognitive_families",
+        final=True,
+    ),
+    Refusal(
         r"context deadline exceeded",
-        "the download of the models took more than an hour",
+        "the download of the models took more than the hour that it is allowed",
         "repeat it with fewer languages or on a faster line",
     ),
     Refusal(

@@ -291,12 +291,12 @@ def _message(path: str, reasons: list[str], written: int, check_mode: bool) -> s
 def _rows(bundle: Bundle | None) -> list[dict[str, t.Any]]:
     if bundle is None:
         return []
-    licenses = {(tree["family"], tree["tag"]): tree for tree in bundle.trees("license")}
     rows = []
     for image in bundle.images():
-        tree = licenses.get((image["family"], image["tag"]))
-        taken, ends = (tree["downloaded"], tree["ends"]) if tree else ("none", None)
-        rows.append({"family": image["family"], "tag": image["tag"], "license": taken, "ends": ends or "unknown", "image": image["name"]})
+        # One image may have a license for each choice of models.
+        for tree in [tree for tree in bundle.trees("license") if tree["image"] == image["name"]] or [None]:
+            taken, ends, tag = (tree["downloaded"], tree["ends"], tree["tag"]) if tree else ("none", None, image["tag"])
+            rows.append({"family": image["family"], "tag": tag, "license": taken, "ends": ends or "unknown", "image": image["name"]})
     return rows
 
 

@@ -15,6 +15,8 @@ description:
   - The license directory is opaque. It is put in place whole or not at all; a record of image, time and checksums is kept beside it.
   - A license that is there for this very image, and not near its declared end, is left alone.
   - What the container is known to say when it refuses is told as cause and cure, with the end of its log.
+  - Families whose settings choose their models have a directory for each choice; the trees that are returned carry it in their tag.
+  - Where only the download tells what the container is to run with (C(text-translation)), the record keeps it, and M(airgap.cognitive.tree_push) returns it.
   - The key reaches the container as environment, and nothing else. What a run that was killed leaves, the next run takes away.
 author:
   - the airgap.cognitive authors
@@ -50,6 +52,19 @@ options:
     description: Key of that resource.
     type: str
     required: true
+  model_endpoint:
+    description: Endpoint of the Azure resource for the models, for families that take them by another one than the license (C(custom-speech-to-text)).
+    type: str
+  model_api_key:
+    description: Key of that resource.
+    type: str
+  models_source:
+    description: Directory with the files that are brought by hand, for families whose models are exported elsewhere (C(luis)). Their names stay.
+    type: path
+  settings:
+    description: What the family lets an operator choose, as languages, a model, or a project; see P(airgap.cognitive.family#lookup).
+    type: dict
+    default: {}
   path:
     description: The license directory; the record is kept in O(path) with C(.json) added.
     type: path
@@ -82,9 +97,8 @@ options:
     type: bool
     default: false
   timeout:
-    description: Seconds until each run of the image must be done; models can take long.
+    description: Seconds until each run of the image must be done. Without it 900 for a license, and 4000 for models, which some families give up after an hour.
     type: float
-    default: 900
   settle:
     description:
       - Seconds for which nothing may change in the directory, before it counts as whole while the container still runs.
@@ -131,11 +145,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.airgap.cognitive.plugins.module_utils._download_request import Request, read_settings
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import Engine, EngineImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._family import Catalogue
 from ansible_collections.airgap.cognitive.plugins.module_utils._license import (
-    Request,
     download,
     files_of,
     leftovers,
@@ -146,13 +160,16 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._license import (
 )
 from ansible_collections.airgap.cognitive.plugins.module_utils._run import run_module
 
-_PASSED_ON = ("tag", "image", "endpoint", "api_key", "network", "renew_before", "ends", "timeout", "settle")
+_PASSED_ON = ("tag", "image", "endpoint", "api_key", "model_endpoint", "model_api_key", "network", "renew_before", "ends", "timeout", "settle")
 
 
 def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Take the license where there is a reason to."""
+    family = Catalogue(params["families"]).get(params["family"])
     request = Request(
-        family=Catalogue(params["families"]).get(params["family"]),
+        family=family,
+        settings=read_settings(family, params["tag"], params["settings"]),
+        models_source=os.path.abspath(params["models_source"]) if params["models_source"] else None,
         # An engine takes mounts by their whole path.
         path=os.path.abspath(params["path"]),
         models_path=os.path.abspath(params["models_path"]) if params["models_path"] else None,
@@ -187,7 +204,7 @@ def work(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
 
 
 def _result(request: Request, image: EngineImage | None, reason: str | None, before: dict[str, t.Any] | None, check_mode: bool) -> dict[str, t.Any]:
-    title = f"license of {request.family.name} {request.tag}"
+    title = f"license of {request.family.name} {request.release}"
     return {
         "changed": reason is not None,
         "reason": reason,
@@ -197,7 +214,7 @@ def _result(request: Request, image: EngineImage | None, reason: str | None, bef
             {
                 "kind": kind,
                 "family": request.family.name,
-                "tag": request.tag,
+                "tag": request.release,
                 "image": request.image,
                 "path": request.directory(kind),
                 "metadata": request.record_path if kind == "license" else None,
@@ -232,6 +249,10 @@ def main() -> None:
             "image": {"type": "str", "required": True},
             "endpoint": {"type": "str", "required": True},
             "api_key": {"type": "str", "required": True, "no_log": True},
+            "model_endpoint": {"type": "str"},
+            "model_api_key": {"type": "str", "no_log": True},
+            "models_source": {"type": "path"},
+            "settings": {"type": "dict", "default": {}},
             "path": {"type": "path", "required": True},
             "models_path": {"type": "path"},
             "families": {"type": "dict", "default": {}},
@@ -240,7 +261,7 @@ def main() -> None:
             "renew_before": {"type": "int", "default": 30},
             "ends": {"type": "str"},
             "force": {"type": "bool", "default": False},
-            "timeout": {"type": "float", "default": 900},
+            "timeout": {"type": "float"},
             "settle": {"type": "float", "default": 5},
             "pull": {"type": "str", "choices": ["missing", "never", "always"], "default": "missing"},
             "docker_host": {"type": "str"},

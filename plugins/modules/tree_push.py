@@ -116,6 +116,10 @@ digests:
   description: Digest in the bundle of what belongs at each C(dest).
   returned: success
   type: dict
+environments:
+  description: By C(dest), the environment of the container that only the download of it told.
+  returned: success
+  type: dict
 sent_bytes:
   description: Bytes that were sent to the host.
   returned: success

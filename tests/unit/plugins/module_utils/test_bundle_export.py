@@ -249,6 +249,28 @@ def test_no_key_comes_in_with_a_record(place):
         assert b"0123456789abcdef" not in content and b"secret-endpoint" not in content
 
 
+def test_what_only_the_download_told_goes_with_the_license(place):
+    place.export()
+    before = Bundle(str(place.path)).trees()[0]
+    assert "environment" not in before
+    told = {"MODELS": "/usr/local/models/a/,", "TRANSLATORSYSTEMCONFIG": "/usr/local/models/Config/b"}
+    place.write_record(environment=told)
+    assert place.export()[0] == ["License of sentiment 3.0-en is another one now"]
+    tree = Bundle(str(place.path)).trees()[0]
+    assert tree["environment"] == told
+    # Files are as they were, and the tree is another one all the same: its container must be too.
+    assert (tree["files"], tree["manifest"] == before["manifest"]) == (before["files"], False)
+    assert place.verify().faults == []
+    assert place.export() == ([], 0)
+
+
+def test_each_choice_of_models_has_its_license(place):
+    trees = [place.tree(tag=f"3.0-en@{name}") for name in ("one", "two")]
+    place.export(trees=trees)
+    assert [tree["tag"] for tree in Bundle(str(place.path)).trees()] == ["3.0-en@one", "3.0-en@two"]
+    assert place.verify().faults == []
+
+
 def test_a_license_of_another_image_is_refused(place):
     place.export()
     old = place.engine.image(S).id

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import os
@@ -12,16 +11,13 @@ import stat
 
 import pytest
 
-from ansible_collections.airgap.cognitive.plugins.module_utils import _license
+from ansible_collections.airgap.cognitive.plugins.module_utils import _download_run, _license
+from ansible_collections.airgap.cognitive.plugins.module_utils._download_request import Request
 from ansible_collections.airgap.cognitive.plugins.module_utils._engine import EngineImage
 from ansible_collections.airgap.cognitive.plugins.module_utils._errors import CognitiveError
 from ansible_collections.airgap.cognitive.plugins.module_utils._family import Catalogue
+from ansible_collections.airgap.cognitive.tests.unit.plugins.module_utils.license_fakes import IMAGE, KEY, TODAY, FakeEngine, writes
 
-docker_errors = pytest.importorskip("docker.errors")
-
-KEY = "0123456789abcdef0123456789abcdef"
-IMAGE = EngineImage(id="sha256:1", tags=(), repo_digests=("x@sha256:9",), diff_ids=("sha256:2",), size=1, os="linux", architecture="amd64")
-TODAY = datetime.datetime.now(datetime.timezone.utc).date()
 WITH_MODELS = {
     "sentiment": {
         "models": "/usr/local/models",
@@ -30,67 +26,9 @@ WITH_MODELS = {
 }
 
 
-class FakeEngine:
-    """An engine whose containers do, at each look, the next of C(steps): a function of the mounted directories, and then a state."""
-
-    def __init__(self, *runs):
-        self.api = self
-        self.runs = list(runs)
-        self.steps = []
-        self.says = ""
-        self.made = []
-        self.removed = []
-        self.left = []
-
-    @contextlib.contextmanager
-    def speaking(self):
-        yield
-
-    def containers(self, all, filters):
-        return [{"Id": identity} for identity in self.left]
-
-    def create_host_config(self, mounts, network_mode, log_config):
-        return {"mounts": {mount["Target"]: mount["Source"] for mount in mounts}, "network": network_mode}
-
-    def create_container(self, image, command, environment, host_config, labels):
-        self.made.append({"image": image, "command": command, "environment": environment, "labels": labels, **host_config})
-        return {"Id": f"c{len(self.made)}"}
-
-    def start(self, identity):
-        self.steps = list(self.runs.pop(0))
-
-    def inspect_container(self, identity):
-        step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
-        if callable(step):
-            step = step(self.made[-1]["mounts"])
-        if step is None:
-            raise docker_errors.NotFound("gone")
-        if isinstance(step, int):
-            return {"State": {"Running": False, "ExitCode": step}}
-        return {"State": {"Running": True, "ExitCode": 0}}
-
-    def logs(self, identity, tail, since=None):
-        return self.says.encode()
-
-    def remove_container(self, identity, force, v):
-        assert force and v
-        self.removed.append(identity)
-
-
-def writes(name, content="secret bytes", then="runs", target="/license"):
-    def step(mounts):
-        path = os.path.join(mounts[target], name)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "w", encoding="utf-8") as stream:
-            stream.write(content)
-        return then
-
-    return step
-
-
 @pytest.fixture(autouse=True)
 def fast(monkeypatch):
-    monkeypatch.setattr(_license, "_POLL", 0.01)
+    monkeypatch.setattr(_download_run, "_POLL", 0.01)
     # Giving a directory away needs root.
     monkeypatch.setattr(_license.os, "chown", lambda path, user, group: None)
 
@@ -111,7 +49,7 @@ def request_of(tmp_path, families=None, **more):
         "settle": 0.1,
         **more,
     }
-    return _license.Request(family=Catalogue(families).get("sentiment"), **options)
+    return Request(family=Catalogue(families).get("sentiment"), **options)
 
 
 def tree_of(tmp_path):
