@@ -23,8 +23,16 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._settings import 
 _POLL = 0.5
 
 
-def run(engine: Engine, request: Request, step: t.Mapping[str, t.Any], parts: t.Mapping[str, str]) -> str:
-    """One run of the image, until the directories of this step are whole; what it said."""
+class Run(t.NamedTuple):
+    """What a container of the connected side is run with; C(mounts) are directories of the container by directories here."""
+
+    command: list[str]
+    environment: dict[str, str]
+    mounts: dict[str, str]
+
+
+def describe(request: Request, step: t.Mapping[str, t.Any], parts: t.Mapping[str, str]) -> Run:
+    """The run of C(step), without the key."""
     family = request.family
     mounts = {parts["license"]: family.license}
     if "models" in parts:
@@ -32,18 +40,22 @@ def run(engine: Engine, request: Request, step: t.Mapping[str, t.Any], parts: t.
     options = {**fill_table(family, family.options, request.settings), **fill_table(family, step["options"], request.settings)}
     command, environment = family.option_lists({"eula": "accept", "Mounts:License": family.license, **options})
     command += fill_words(family, step.get("words", []), request.settings)
+    return Run(command, {**fill_table(family, family.environment, request.settings), **request.environment, **environment}, mounts)
+
+
+def run(engine: Engine, request: Request, step: t.Mapping[str, t.Any], parts: t.Mapping[str, str]) -> str:
+    """One run of the image, until the directories of this step are whole; what it said."""
+    described = describe(request, step, parts)
     endpoint, api_key = request.resource(step)
-    # As arguments these two would be seen in the list of processes.
-    secret = {"Billing": endpoint, "ApiKey": api_key}
-    environment = {**fill_table(family, family.environment, request.settings), **request.environment, **environment, **secret}
     # No document says whether a download needs the GPU; where there is one it gets it.
-    gpu = needs_gpu(family, request.tag, request.settings) is not None and "nvidia" in (engine.info.get("Runtimes") or ())
+    gpu = needs_gpu(request.family, request.tag, request.settings) is not None and "nvidia" in (engine.info.get("Runtimes") or ())
     with running(
         engine,
         image=request.image,
-        command=command,
-        environment=environment,
-        mounts=mounts,
+        command=described.command,
+        # As arguments these two would be seen in the list of processes.
+        environment={**described.environment, "Billing": endpoint, "ApiKey": api_key},
+        mounts=described.mounts,
         network=request.network,
         label=(LABEL, request.path),
         gpu=gpu,
