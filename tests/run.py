@@ -5,7 +5,7 @@
 
 """Runs the tests and checks, all or the parts that are named, and ends with a table and one line that counts them.
 
-    run.py [PART ...]      parts: lint unit artifact simulator fleet integration matrix leaks refusals transfer readme scenario-NAME (without a word: all)
+    run.py [PART ...]      parts: lint unit artifact simulator fleet integration matrix leaks refusals transfer loop readme scenario-NAME (without a word: all)
 
 Each part prints into .build/test/PART.log; what failed is shown.
 """
@@ -82,6 +82,7 @@ def checks() -> list[Check]:
     found.append(Check("leaks", "no key anywhere", [sys.executable, "tests/fleet/leaks.py"]))
     found.append(Check("refusals", "mistakes of users", python("tests/faults/refusals.py"), counts=True))
     found.append(Check("transfer", "broken on the way", python("tests/faults/transfer.py"), counts=True))
+    found.append(Check("loop", "over the gap and back", python("tests/loop/loop.py"), counts=True))
     found.append(Check("readme", "as it is printed", python("tests/readme.py"), counts=True))
     found.append(Check("scenario-default", "molecule", scenarios["default"]))
     return found
