@@ -167,6 +167,11 @@ class Engine:
         found = (self.image(entry["Id"]) for entry in listed)
         return [image for image in found if image is not None]
 
+    def tags(self) -> list[str]:
+        """Every name that an image of the engine has; images are not looked into for that."""
+        with self.speaking():
+            return [tag for entry in self.api.images() for tag in entry.get("RepoTags") or ()]
+
     def pull(self, name: str) -> None:
         """Pull C(name) from its registry."""
         repository, _colon, tag = name.rpartition(":")

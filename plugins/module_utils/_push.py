@@ -133,11 +133,10 @@ def load_images(engine: Engine, spool: Spool, images: Images, whole: t.Collectio
 
 def _prepare(engine: Engine, spool: Spool, images: Images) -> Holdings:
     """Clear what a broken push left in the engine and the record, then say what the engine holds."""
-    for held in engine.images():
-        for tag in held.tags:
-            # The rungs of the image that is on its way are what it goes on from.
-            if ARRIVING in tag or (RUNG in tag and not any(is_rung_of(tag, image) for image in images)):
-                engine.remove_image(tag)
+    for tag in engine.tags():
+        # The rungs of the image that is on its way are what it goes on from.
+        if ARRIVING in tag or (RUNG in tag and not any(is_rung_of(tag, image) for image in images)):
+            engine.remove_image(tag)
     held = engine.images()
     record = spool.pushed()
     kept = {image.id: record[image.id] for image in held if image.id in record}
@@ -149,7 +148,7 @@ def _prepare(engine: Engine, spool: Spool, images: Images) -> Holdings:
 def _drop_rungs(engine: Engine, image: t.Mapping[str, t.Any]) -> None:
     """Take away what the whole image came by; its layers stay, because they are the image's."""
     if RUNG not in image["name"]:
-        for tag in [tag for held in engine.images() for tag in held.tags if is_rung_of(tag, image)]:
+        for tag in [tag for tag in engine.tags() if is_rung_of(tag, image)]:
             engine.remove_image(tag)
 
 

@@ -103,6 +103,9 @@ class FakeEngine:
             found[image.id] = EngineImage(image.id, tags, (), image.diff_ids, 0, "linux", "amd64", image.complete)
         return list(found.values())
 
+    def tags(self) -> list[str]:
+        return list(self.names)
+
     def hold(self, image: dict[str, t.Any], name: str | None = None, complete: bool = True) -> None:
         identity = image["manifest"] if self.store == "containerd" else image["config"]
         diff_ids = tuple(layer["diff_id"] for layer in image["layers"])
