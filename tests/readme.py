@@ -33,7 +33,7 @@ from simulator.profiles import PROFILES
 BIN = CHECKOUT / ".build" / "venv" / "bin"
 DEMO = CHECKOUT / ".build" / "demo"
 SECTIONS = ("Use it for your fleet", "What happens at each step")
-PROGRAM = r"(?:ansible[a-z-]*|ssh-keygen|sha256sum|skopeo|docker|echo|cd)\b"
+PROGRAM = r"(?:ansible[a-z-]*|ssh-keygen|sha256sum|skopeo|docker|echo|cd|mkdir|cat)\b"
 REGISTRY = f"{fleet.SCOPE}.example.com"
 PASSWORD = "what a reader types\n"
 SMALL = {"cpus": 0.5, "memory": "192m"}
@@ -100,6 +100,8 @@ class Reader:
             "sha256sum -c --quiet SHA256SUMS": self.shell,
             "skopeo inspect oci:.:registry.example.com/azure-cognitive-services/textanalytics/sentiment:3.0-en": self.shell,
             "ansible-doc airgap.cognitive.bundle_export": self.shell,
+            'mkdir bundle; for volume in *.tar; do tar -xf "$volume" -C bundle; done': self.unpack_volumes,
+            "cat bundle/parts/CHECKSUM-* > bundle/blobs/sha256/CHECKSUM": self.join_parts,
         }
 
     def shell(self, command: str, typed: str = "", editor: str = "false") -> str:
@@ -187,6 +189,25 @@ class Reader:
     def enter_bundle(self, _command: str) -> None:
         """Go there for the commands that follow."""
         self.here = self.inside / "bundle"
+
+    def unpack_volumes(self, command: str) -> None:
+        """Cut the bundle that was exported, so that a file of it is cut too, and unpack the volumes elsewhere."""
+        media = self.place / "media"
+        options = {"path": str(self.connected / "bundle"), "dest": str(media), "size": "12m", "signing_key": "~/.ssh/bundle-signing"}
+        self.here = self.connected
+        self.shell(f"ansible localhost --module-name airgap.cognitive.bundle_volumes --args '{json.dumps(options)}'")
+        self.here = media
+        self.shell(command)
+
+    def join_parts(self, command: str) -> None:
+        """For each file that was cut; then the bundle must be whole."""
+        names = {part.name.partition("-")[0] for part in (self.here / "bundle" / "parts").iterdir()}
+        if not names:
+            sys.exit("readme: no file was cut.")
+        for name in names:
+            self.shell(command.replace("CHECKSUM", name))
+        self.here /= "bundle"
+        self.shell("sha256sum -c --quiet SHA256SUMS")
 
     def follow(self, commands: list[str]) -> None:
         """Run the commands in the order in which they are printed."""

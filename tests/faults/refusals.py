@@ -77,6 +77,8 @@ def play(case: cases.Case, place: Path, playbook: str) -> subprocess.CompletedPr
     variables = {
         "cognitive_bundle_dir": str(place / "bundle"),
         "cognitive_staging_dir": str(place / "staging"),
+        "cognitive_series_record": str(place / "series.json"),
+        "cognitive_receipt_dir": str(place / "receipts"),
         **{key: value.format(place=place) if isinstance(value, str) else value for key, value in case.variables.items()},
     }
     # JSON is YAML. Keys are on no command line.
