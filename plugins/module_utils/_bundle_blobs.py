@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import os
 import subprocess
@@ -22,6 +24,8 @@ from ansible_collections.airgap.cognitive.plugins.module_utils._spool import fil
 
 BLOCK = 1 << 20
 
+# F_SETPIPE_SZ of Linux; Python knows its name from 3.10 on.
+_SET_PIPE_SIZE = 1031
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -167,6 +171,10 @@ class _Zstd:
             )
         except FileNotFoundError as error:
             raise CognitiveError("The program zstd is missing here; install the distribution's package zstd.") from error
+        for pipe in (self._process.stdin, self._process.stdout):
+            # Fewer turns between the two; where it is not allowed, it is only slower.
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(t.cast(t.IO[bytes], pipe), _SET_PIPE_SIZE, BLOCK)
         self._drain = threading.Thread(target=self._collect, daemon=True)
         self._drain.start()
         return self

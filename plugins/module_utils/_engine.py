@@ -24,6 +24,7 @@ try:
     import docker
     import docker.errors
     import requests.exceptions
+    import urllib3.exceptions
 
     DOCKER_IMPORT_ERROR = None
 except ImportError as import_error:  # pragma: no cover - depends on the host
@@ -129,7 +130,7 @@ class Engine:
             raise
         except docker.errors.APIError as error:
             raise CognitiveError(f"Docker Engine refused: {error.explanation or error}") from error
-        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+        except (docker.errors.DockerException, requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise CognitiveError(
                 f"No Docker Engine answers at {self.url or os.environ.get('DOCKER_HOST') or 'the local socket'} ({_innermost(error)}); "
                 "start it (systemctl start docker) and see that this user may use it."
@@ -190,7 +191,8 @@ class Engine:
             with self.speaking():
                 answer = self.api._get(url, params={"names": list(names)}, stream=True, timeout=IDLE_TIMEOUT)  # pylint: disable=protected-access
                 self.api._raise_for_status(answer)  # pylint: disable=protected-access
-                yield from answer.iter_content(chunk_size)
+                # iter_content would give the pieces of 32 KiB in which engines write.
+                yield from iter(lambda: answer.raw.read(chunk_size), b"")
         except docker.errors.NotFound as error:
             raise CognitiveError(f"The engine cannot save {', '.join(names)}: {error.explanation}") from error
 
