@@ -77,11 +77,11 @@ def resolve(declared: t.Mapping[str, t.Any], catalogue: Catalogue, site: Site, r
     if mistakes:
         raise CognitiveError("\n".join(mistakes), mistakes=mistakes)
     images: dict[str, dict[str, t.Any]] = {}
-    downloads: dict[tuple[str, str], dict[str, t.Any]] = {}
+    downloads: dict[tuple[str, str, str], dict[str, t.Any]] = {}
     for service in services:
         image = images.setdefault(service["image"], {"name": service["image"], "family": service["family"], "tag": service["tag"], "hosts": []})
         image["hosts"] = sorted({*image["hosts"], service["host"]})
-        downloads[service["image"], service["release"]] = {key: service[key] for key in ("family", "tag", "release", "settings")}
+        downloads[service["image"], service["family"], service["release"]] = {key: service[key] for key in ("family", "tag", "release", "settings")}
     return {"services": services, "images": [images[name] for name in sorted(images)], "downloads": [{"name": key[0], **downloads[key]} for key in sorted(downloads)]}
 
 

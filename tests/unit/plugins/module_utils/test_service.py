@@ -159,6 +159,13 @@ def test_settings_reach_query_trees_and_downloads():
     assert {item["name"] for item in found["downloads"]} == {one["image"]}
 
 
+def test_two_families_of_one_image_have_a_license_each():
+    echo = {"repository": "azure-cognitive-services/textanalytics/sentiment", "cpus": {"minimum": 1, "recommended": 2}, "memory": {"minimum": "1g", "recommended": "2g"}}
+    found = resolve({"edge1": [SENTIMENT, {**SENTIMENT, "name": "echo", "family": "echo", "port": 5002}]}, Catalogue({"echo": echo}), Site())
+    assert len(found["images"]) == 1
+    assert [item["family"] for item in found["downloads"]] == ["echo", "sentiment"]
+
+
 def test_wrong_setting_names_service_family_and_what_is_allowed():
     assert mistakes_of({**TRANSLATOR, "settings": {"languages": ["fr", "de"]}}) == [
         "edge1, service translator: setting languages of family text-translation: [fr, de] is not allowed; "
