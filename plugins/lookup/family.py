@@ -29,6 +29,10 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ lookup('airgap.cognitive.family', 'vision-read').memory.recommended }}"
 
+- name: Show what an operator chooses for the Translator, and what is allowed
+  ansible.builtin.debug:
+    msg: "{{ lookup('airgap.cognitive.family', 'text-translation').settings }}"
+
 - name: Show the names of all families
   ansible.builtin.debug:
     msg: "{{ query('airgap.cognitive.family') | map(attribute='name') }}"
