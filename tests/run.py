@@ -82,7 +82,7 @@ def checks() -> list[Check]:
     found.append(Check("leaks", "no key anywhere", [sys.executable, "tests/fleet/leaks.py"]))
     found.append(Check("refusals", "mistakes of users", python("tests/faults/refusals.py"), counts=True))
     found.append(Check("transfer", "broken on the way", python("tests/faults/transfer.py"), counts=True))
-    found.append(Check("loop", "over the gap and back", python("tests/loop/loop.py"), counts=True))
+    found.append(Check("loop", "over the gap and back", python("tests/faults/loop.py"), counts=True))
     found.append(Check("readme", "as it is printed", python("tests/readme.py"), counts=True))
     found.append(Check("scenario-default", "molecule", scenarios["default"]))
     return found

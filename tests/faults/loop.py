@@ -143,7 +143,9 @@ def first_version_crosses_in_volumes() -> None:
     must("site", VERSIONS[0], some)
     expect(all(image_of(host) == f"{REPOSITORY}:{VERSIONS[0]}" for host in HOSTS), "it runs something else")
     expect(unchanged(must("site", VERSIONS[0], some)), "site changed something the second time")
-    expect({file.name for file in RECEIPTS.iterdir()} >= {f"{host.name}.json" for host in HOSTS}, "receipts are missing")
+    expect({file.name for file in RECEIPTS.iterdir()} == {"depot.json", *(f"{host.name}.json" for host in HOSTS)}, "receipts are missing")
+    held = json.loads((RECEIPTS / "depot.json").read_text())["blobs"]
+    expect({digest.partition(":")[2] for digest in held} == blobs(DEPOT).keys(), "the receipt of the depot does not say what it holds")
 
 
 def second_version_crosses_as_a_difference() -> None:
